@@ -1,0 +1,3 @@
+module understudy.dev/tests/bed/parts/pause
+
+go 1.26

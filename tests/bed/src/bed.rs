@@ -1,0 +1,169 @@
+//! A bed that is up, as tests and commands hold it: its files, its API server, its namespaces.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use rustix::process::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    audit::Audit,
+    command,
+    error::{Error, Result},
+    home::Home,
+    net::Forward,
+    process,
+    profile::Profile,
+    state::State,
+};
+
+/// What `up` notes down for everybody who comes later.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// The bed's name.
+    pub name: String,
+    /// Its profile; a cluster that was brought along counts as `control`.
+    pub profile: Profile,
+    /// Where kubectl is.
+    pub kubectl: PathBuf,
+    /// The kubeconfig file for this machine.
+    pub kubeconfig: PathBuf,
+    /// The context of somebody's own cluster; such a bed has no processes of ours.
+    pub context: Option<String>,
+}
+
+/// A bed that is up.
+#[derive(Debug, Clone)]
+pub struct Bed {
+    folder: PathBuf,
+    record: Record,
+}
+
+impl Bed {
+    /// Finds the bed of that name, which must be up.
+    pub fn attach(name: &str) -> Result<Self> {
+        Self::attach_in(&Home::find()?, name)
+    }
+
+    /// Finds the bed of that name below that folder; it must be up.
+    pub fn attach_in(home: &Home, name: &str) -> Result<Self> {
+        let folder = home.beds().join(name);
+        let Some(record) = Self::record_of(&folder)? else {
+            return Err(Error::Refuse(format!(
+                "no bed `{name}` is up: bring one up with `cargo bed up --profile {name} --name {name}`"
+            )));
+        };
+        let bed = Self { folder, record };
+        if bed.record.context.is_none() {
+            let ready = State::read(&bed.folder)?.is_some_and(|state| state.ready);
+            if bed.supervisor().is_none() || !ready {
+                return Err(Error::Refuse(format!(
+                    "bed `{name}` is not up: `cargo bed status` says why, `cargo bed up` mends it"
+                )));
+            }
+        }
+        Ok(bed)
+    }
+
+    /// What `up` noted about the bed in that folder, if it came that far.
+    pub fn record_of(folder: &Path) -> Result<Option<Record>> {
+        let path = folder.join("bed.json");
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|source| Error::Parse { path, source }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::touch("read", path)(error)),
+        }
+    }
+
+    /// What `up` noted about it.
+    pub const fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The kubeconfig file that works from this machine.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.record.kubeconfig
+    }
+
+    /// The PID of its first process.
+    pub fn supervisor(&self) -> Option<Pid> {
+        process::supervisor(&self.folder)
+    }
+
+    fn holder(&self) -> Result<i32> {
+        let pid = self.supervisor().ok_or_else(|| {
+            Error::Refuse(format!("bed `{}` has no namespaces of ours", self.record.name))
+        })?;
+        Ok(pid.as_raw_nonzero().get())
+    }
+
+    /// kubectl as administrator, from outside.
+    pub fn kubectl(&self) -> Command {
+        let mut command = Command::new(&self.record.kubectl);
+        command.arg(format!("--kubeconfig={}", self.record.kubeconfig.display()));
+        if let Some(context) = &self.record.context {
+            command.arg(format!("--context={context}"));
+        }
+        command
+    }
+
+    /// Runs kubectl and returns what it printed.
+    pub fn kubectl_run(&self, words: &[&str]) -> Result<String> {
+        command::run(self.kubectl().args(words))
+    }
+
+    /// Applies objects (a JSON value of one, or of a List).
+    pub fn apply(&self, objects: &serde_json::Value) -> Result<()> {
+        let mut command = self.kubectl();
+        command.args(["apply", "--server-side", "--filename=-"]);
+        command::run_with_input(&mut command, objects.to_string().as_bytes()).map(drop)
+    }
+
+    /// A command that runs inside the bed's network, mounts and PID namespace.
+    pub fn inside(&self, program: &str) -> Result<Command> {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--target={}", self.holder()?));
+        command.args(["--mount", "--net", "--pid"]);
+        if let Ok(here) = std::env::current_dir() {
+            command.arg(format!("--wd={}", here.display()));
+        }
+        command.arg("--").arg(program).env("KUBECONFIG", self.folder.join("kube/admin"));
+        if let Some(programs) = self.record.kubectl.parent() {
+            let mut path = programs.as_os_str().to_owned();
+            path.push(":");
+            path.push(std::env::var_os("PATH").unwrap_or_default());
+            command.env("PATH", path);
+        }
+        Ok(command)
+    }
+
+    /// A port of this machine's loopback that leads to an address inside the bed, until it is dropped.
+    pub fn forward(&self, to: &str) -> Result<Forward> {
+        Forward::into_bed(self.holder()?, "127.0.0.1:0", to)
+    }
+
+    /// The same with a port that the caller chose.
+    pub fn forward_from(&self, host: &str, to: &str) -> Result<Forward> {
+        Forward::into_bed(self.holder()?, host, to)
+    }
+
+    /// An address inside the bed that leads to a port of this machine, until it is dropped: for an
+    /// operator, a forge or an edge that runs outside.
+    pub fn expose(&self, inside: &str, host: &str) -> Result<Forward> {
+        Forward::out_of_bed(self.holder()?, inside, host)
+    }
+
+    /// The requests that the API server noted down.
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.folder.join("logs/audit.jsonl"))
+    }
+}

@@ -1,0 +1,85 @@
+//! Running other programs: output kept, failure told with the end of what they printed.
+
+use std::{
+    ffi::OsStr,
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use crate::error::{Error, Result};
+
+/// How much of a failed program's output its error carries, in lines.
+const TAIL_LINES: usize = 25;
+
+/// Runs the program to its end and returns its standard output.
+pub fn run(command: &mut Command) -> Result<String> {
+    let output = output(command)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    Err(Error::Run {
+        program: described(command),
+        status: output.status.to_string(),
+        output: last_lines(&text, TAIL_LINES),
+    })
+}
+
+/// Runs the program with `input` on its standard input, and returns its standard output.
+pub fn run_with_input(command: &mut Command, input: &[u8]) -> Result<String> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|source| Error::Spawn { program: described(command), source })?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that ends early closes the pipe; its exit code says the rest.
+        let _ = pipe.write_all(input);
+    }
+    let output = child
+        .wait_with_output()
+        .map_err(|source| Error::Spawn { program: described(command), source })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(Error::Run {
+        program: described(command),
+        status: output.status.to_string(),
+        output: last_lines(&String::from_utf8_lossy(&output.stderr), TAIL_LINES),
+    })
+}
+
+/// Runs the program to its end and returns everything, whatever its exit code.
+pub fn output(command: &mut Command) -> Result<Output> {
+    command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| Error::Spawn { program: described(command), source })
+}
+
+/// Whether a program of that name stands in `PATH`.
+pub fn exists(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// The last lines of a text.
+pub fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines.iter().skip(lines.len().saturating_sub(count)).copied().collect::<Vec<_>>().join("\n")
+}
+
+/// The last lines of a file; a file that cannot be read is an empty text.
+pub fn last_lines_of(path: &Path, count: usize) -> String {
+    let content = std::fs::read(path).unwrap_or_default();
+    last_lines(&String::from_utf8_lossy(&content), count)
+}
+
+fn described(command: &Command) -> String {
+    let mut words = vec![command.get_program()];
+    words.extend(command.get_args().take(3));
+    words.iter().map(|word| OsStr::to_string_lossy(word)).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,124 @@
+//! Where a machine keeps what beds and verification leave behind: one folder outside every checkout.
+//!
+//! Nothing in it is precious: deleting it costs a rebuild. Nothing of it is ever in the source tree,
+//! so that a second clone finds everything the first one made.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use crate::error::{Error, Result};
+
+/// The cache folder of this machine, by default `~/.cache/understudy`.
+#[derive(Debug, Clone)]
+pub struct Home(PathBuf);
+
+impl Home {
+    /// The variable that moves the folder elsewhere.
+    pub const VARIABLE: &str = "UNDERSTUDY_CACHE_DIR";
+
+    /// Finds the folder from the environment and makes it.
+    pub fn find() -> Result<Self> {
+        let root = if let Some(set) = env::var_os(Self::VARIABLE) {
+            PathBuf::from(set)
+        } else if let Some(cache) = env::var_os("XDG_CACHE_HOME") {
+            PathBuf::from(cache).join("understudy")
+        } else if let Some(home) = env::var_os("HOME") {
+            PathBuf::from(home).join(".cache/understudy")
+        } else {
+            return Err(Error::Refuse(format!(
+                "neither HOME nor {} is set: say where the cache may live",
+                Self::VARIABLE
+            )));
+        };
+        if root.is_relative() {
+            return Err(Error::Refuse(format!(
+                "{} must be an absolute path, not `{}`",
+                Self::VARIABLE,
+                root.display()
+            )));
+        }
+        let home = Self(root);
+        for folder in [home.parts(), home.beds(), home.locks(), home.staging()] {
+            make_folder(&folder)?;
+        }
+        Ok(home)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// Built parts, one folder per content key.
+    pub fn parts(&self) -> PathBuf {
+        self.0.join("parts")
+    }
+
+    /// One folder per bed, by name.
+    pub fn beds(&self) -> PathBuf {
+        self.0.join("beds")
+    }
+
+    /// Where things are made before they are renamed to their place.
+    pub fn staging(&self) -> PathBuf {
+        self.0.join("staging")
+    }
+
+    /// Buildah's image storage, shared by all beds.
+    pub fn images(&self) -> PathBuf {
+        self.0.join("buildah")
+    }
+
+    fn locks(&self) -> PathBuf {
+        self.0.join("locks")
+    }
+
+    /// Opens the lock file of that name without taking the lock.
+    pub fn lock_file(&self, name: &str) -> Result<File> {
+        let path = self.locks().join(format!("{name}.lock"));
+        File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(Error::touch("open", path))
+    }
+
+    /// Takes the lock of that name, waiting as long as it takes; `waiting` is called once if somebody
+    /// else holds it. The lock ends with the returned file, or with the process.
+    pub fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<File> {
+        let file = self.lock_file(name)?;
+        if file.try_lock().is_err() {
+            waiting();
+            file.lock().map_err(Error::touch("lock", self.locks().join(name)))?;
+        }
+        Ok(file)
+    }
+}
+
+/// Makes a folder and its parents.
+pub fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(Error::touch("make", path))
+}
+
+/// Writes a file in one step: a reader, or a kill at any moment, sees the old content or the new.
+pub fn write_atomically(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+    let mut staged = path.as_os_str().to_owned();
+    staged.push(format!(".new-{}", std::process::id()));
+    let staged = PathBuf::from(staged);
+    fs::write(&staged, content).map_err(Error::touch("write", &staged))?;
+    fs::rename(&staged, path).map_err(Error::touch("write", path))
+}
+
+/// Removes a folder with all it holds; one that is not there is fine.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::touch("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}

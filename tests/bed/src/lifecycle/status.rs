@@ -1,0 +1,75 @@
+//! How beds are: from their state files and from what the kernel says is alive.
+
+use std::{collections::BTreeMap, fs};
+
+use crate::{
+    bed::{Bed, Record},
+    error::{Error, Result},
+    home::Home,
+    process,
+    state::{PartState, State},
+};
+
+/// The state of a bed in a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Every part runs.
+    Up,
+    /// Its supervisor is at work on that step.
+    ComingUp(String),
+    /// Those parts ended: name and how.
+    Crashed(Vec<(String, String)>),
+    /// A step failed: why.
+    Failed(String),
+    /// There is only a folder: a run was killed early, or the machine was restarted.
+    Dead,
+    /// Somebody's own cluster: none of our business.
+    Foreign,
+}
+
+/// What `status` says of one bed.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Its name.
+    pub name: String,
+    /// What `up` noted, if it came that far.
+    pub record: Option<Record>,
+    /// How it is.
+    pub health: Health,
+    /// Its parts.
+    pub parts: BTreeMap<String, PartState>,
+}
+
+/// Every bed of this machine.
+pub fn reports(home: &Home) -> Result<Vec<Report>> {
+    let folder = home.beds();
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .map_err(Error::touch("list", folder))?
+        .flatten()
+        .filter_map(|item| item.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names.iter().map(|name| report(home, name)).collect()
+}
+
+/// The bed of that name.
+pub fn report(home: &Home, name: &str) -> Result<Report> {
+    let folder = home.beds().join(name);
+    let record = Bed::record_of(&folder)?;
+    let state = State::read(&folder)?.unwrap_or_default();
+    let foreign = record.as_ref().is_some_and(|record| record.context.is_some());
+    let health = if foreign {
+        Health::Foreign
+    } else if let Some(failure) = &state.failed {
+        Health::Failed(failure.clone())
+    } else if process::supervisor(&folder).is_none() {
+        Health::Dead
+    } else if !state.dead_parts().is_empty() {
+        Health::Crashed(state.dead_parts())
+    } else if state.ready {
+        Health::Up
+    } else {
+        Health::ComingUp(state.current.clone().unwrap_or_else(|| "its first step".to_owned()))
+    };
+    Ok(Report { name: name.to_owned(), record, health, parts: state.parts })
+}

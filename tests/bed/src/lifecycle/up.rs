@@ -1,0 +1,269 @@
+//! Bringing a bed up: checks, parts, files, then the supervisor, whose steps are followed to the end.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    fs::File,
+    net::TcpListener,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{check_name, down};
+use crate::{
+    bed::{Bed, Record},
+    cgroup,
+    error::{Error, Result},
+    home::{self, Home},
+    image, net, part,
+    plan::{self, Plan, Site},
+    preflight, process,
+    profile::Profile,
+    progress::{self, Progress},
+    state::State,
+};
+
+/// How often the supervisor's state is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(30);
+
+/// How long a new supervisor may take to write its first state.
+const FIRST_STATE: Duration = Duration::from_secs(10);
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The bed's name.
+    pub name: String,
+    /// Its parts.
+    pub profile: Profile,
+    /// The port of this machine's loopback for the API server; 0 is any free one.
+    pub port: u16,
+    /// A folder with `etcd`, `kube-apiserver` and `kubectl` (`KUBEBUILDER_ASSETS`), for `control`.
+    pub assets: Option<PathBuf>,
+}
+
+/// Brings the bed up, or finds that it is; returns when it is ready.
+pub fn up(home: &Home, request: &Request, progress: &Progress) -> Result<Bed> {
+    check_name(&request.name)?;
+    preflight::root()?;
+    let _lock = home.lock(&format!("bed-{}", request.name), || {
+        progress.line(&format!("  ..   waiting for another command on bed `{}`", request.name));
+    })?;
+    let folder = home.beds().join(&request.name);
+    if let Some(bed) = already_up(home, request, &folder, progress)? {
+        return Ok(bed);
+    }
+    let listener = net::loopback_listener(request.port)?;
+    preflight::packages(&request.profile.packages(), progress)?;
+    preflight::free_space(home)?;
+    let (programs, seed) = parts(home, request, progress)?;
+    // Whatever is there belongs to a run that did not get to its end.
+    down::end(home, &request.name)?;
+    home::remove_folder(&folder)?;
+    let outcome = begin(request, &folder, programs, seed.as_deref(), listener, progress)
+        .and_then(|()| follow(&folder, progress));
+    if let Err(error) = outcome {
+        // The folder stays for its logs; nothing else does.
+        down::end(home, &request.name)?;
+        return Err(error);
+    }
+    Bed::attach_in(home, &request.name)
+}
+
+/// A bed of that name that lives: the same one is good, or is waited for; another profile is refused.
+fn already_up(home: &Home, request: &Request, folder: &Path, progress: &Progress) -> Result<Option<Bed>> {
+    let Some(record) = Bed::record_of(folder)? else { return Ok(None) };
+    let name = &request.name;
+    if let Some(context) = record.context {
+        return Err(Error::Refuse(format!(
+            "bed `{name}` is the cluster of context `{context}`: `cargo bed down --name {name}` lets go of it"
+        )));
+    }
+    if process::supervisor(folder).is_none() {
+        return Ok(None);
+    }
+    if record.profile != request.profile {
+        return Err(Error::Refuse(format!(
+            "bed `{name}` is up with profile {}: take it down first (`cargo bed down --name {name}`), \
+             or choose another name",
+            record.profile
+        )));
+    }
+    let state = State::read(folder)?.unwrap_or_default();
+    if state.failed.is_some() || !state.dead_parts().is_empty() {
+        progress.line(&format!("  !    bed `{name}` is broken: starting over"));
+        return Ok(None);
+    }
+    if !state.ready {
+        progress.line(&format!("  ..   bed `{name}` is coming up already: following"));
+        if follow(folder, progress).is_err() {
+            progress.line("  !    it failed: starting over");
+            return Ok(None);
+        }
+    }
+    Bed::attach_in(home, name).map(Some)
+}
+
+/// Has every part of the profile; returns the programs by name and the registry's seed.
+fn parts(
+    home: &Home,
+    request: &Request,
+    progress: &Progress,
+) -> Result<(BTreeMap<String, PathBuf>, Option<PathBuf>)> {
+    let mut programs = BTreeMap::new();
+    if let (Some(assets), Profile::Control) = (&request.assets, request.profile) {
+        for name in ["etcd", "kube-apiserver", "kubectl", "kube-controller-manager"] {
+            let path = assets.join(name);
+            if path.is_file() {
+                programs.insert(name.to_owned(), path);
+            } else if name != "kube-controller-manager" {
+                return Err(Error::Refuse(format!(
+                    "KUBEBUILDER_ASSETS is {} but there is no {name} in it",
+                    assets.display()
+                )));
+            }
+        }
+        return Ok((programs, None));
+    }
+    let mut entries = BTreeMap::new();
+    for part in request.profile.parts() {
+        let entry = part.ensure(home, progress)?;
+        let program = part.program(&entry);
+        for name in part.called {
+            programs.insert((*name).to_owned(), program.with_file_name(name));
+        }
+        programs.insert(part.name.to_owned(), program);
+        entries.insert(part.name, entry);
+    }
+    let seed = match (entries.get(part::COREDNS.name), entries.get(part::PAUSE.name)) {
+        (Some(coredns), Some(pause)) => Some(image::seed(home, coredns, pause, progress)?),
+        _ => None,
+    };
+    Ok((programs, seed))
+}
+
+/// Writes every file of the bed and launches its supervisor.
+fn begin(
+    request: &Request,
+    folder: &Path,
+    programs: BTreeMap<String, PathBuf>,
+    seed: Option<&Path>,
+    listener: TcpListener,
+    progress: &Progress,
+) -> Result<()> {
+    let step = progress.step("certificates and configuration");
+    home::make_folder(folder)?;
+    let bed_program = own_program(folder)?;
+    let has_controller_manager = programs.contains_key("kube-controller-manager");
+    let site = Site {
+        name: request.name.clone(),
+        profile: request.profile,
+        folder: folder.to_path_buf(),
+        bed_program,
+        programs,
+        has_controller_manager,
+    };
+    let plan = plan::prepare(&site, seed)?;
+    let port = listener.local_addr().map_err(Error::kernel("read the listener's port"))?.port();
+    let server = format!("https://127.0.0.1:{port}");
+    let kubeconfig = plan::pki::kubeconfig(&site, "admin", "kubeconfig", &server)?;
+    let record = Record {
+        name: request.name.clone(),
+        profile: request.profile,
+        kubectl: site.program("kubectl").into(),
+        kubeconfig: kubeconfig.into(),
+        context: None,
+    };
+    write_json(&folder.join("bed.json"), &record)?;
+    write_json(&folder.join("plan.json"), &plan)?;
+    if request.profile == Profile::Node {
+        plan::MOUNT_POINTS.iter().try_for_each(|point| home::make_folder(Path::new(point)))?;
+    }
+    cgroup::make(&request.name)?;
+    launch(&site, &plan, listener)?;
+    step.done(if has_controller_manager { "" } else { "without a controller manager" });
+    Ok(())
+}
+
+/// Our own program inside the bed's folder: a rebuild of it must not reach a running bed.
+fn own_program(folder: &Path) -> Result<PathBuf> {
+    let own = env::current_exe().map_err(Error::kernel("find our own program"))?;
+    let path = folder.join("bed");
+    fs::copy(&own, &path).map_err(Error::touch("copy", own))?;
+    Ok(path)
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value)
+        .map_err(|source| Error::Parse { path: path.to_path_buf(), source })?;
+    home::write_atomically(path, text)
+}
+
+/// Starts the supervisor in namespaces of its own. `setsid` keeps the terminal's signals away: a bed
+/// goes on coming up when the command that asked for it is interrupted.
+fn launch(site: &Site, plan: &Plan, listener: TcpListener) -> Result<()> {
+    let path = site.folder.join("logs/supervisor.log");
+    let log = File::create(&path).map_err(Error::touch("write", &path))?;
+    let errors = log.try_clone().map_err(Error::touch("write", &path))?;
+    let mut command = Command::new("setsid");
+    command
+        .args(["unshare", "--mount", "--propagation=private", "--net", "--pid", "--fork", "--mount-proc"])
+        .arg(&site.bed_program)
+        .args(["inner", process::SUPERVISE])
+        .arg(&site.folder)
+        .arg(&site.name)
+        .stdin(Stdio::from(OwnedFd::from(listener)))
+        .stdout(log)
+        .stderr(errors)
+        .current_dir("/");
+    let mut child =
+        command.spawn().map_err(|source| Error::Spawn { program: "unshare".to_owned(), source })?;
+    // The launcher lives as long as the bed; somebody has to bury it while we are here.
+    thread::spawn(move || child.wait());
+    let key = plan.key()?;
+    let deadline = Instant::now() + FIRST_STATE;
+    while State::read(&site.folder)?.is_none_or(|state| state.plan != key) {
+        if Instant::now() > deadline {
+            let tail = crate::command::last_lines_of(&path, 10);
+            return Err(Error::Bed(format!("the bed's first process did not start:\n{tail}")));
+        }
+        thread::sleep(LOOK_INTERVAL);
+    }
+    Ok(())
+}
+
+/// Prints each step of the supervisor as it ends; returns when the bed is ready.
+fn follow(folder: &Path, progress: &Progress) -> Result<()> {
+    let mut printed = 0;
+    let mut running: Option<(String, progress::Step)> = None;
+    loop {
+        let state = State::read(folder)?.unwrap_or_default();
+        if let Some((name, _)) = &running
+            && state.current.as_ref() != Some(name)
+        {
+            running.take().map(|(_, step)| step.quietly());
+        }
+        // The last one may still grow: steps of one name are counted together.
+        let settled = if state.ready || state.failed.is_some() { state.steps.len() } else { state.steps.len().saturating_sub(1) };
+        for step in state.steps.iter().take(settled).skip(printed) {
+            progress.line(&progress::line("ok", &step.name, Duration::from_secs_f64(step.seconds), ""));
+        }
+        printed = printed.max(settled);
+        if let Some(failure) = state.failed {
+            return Err(Error::Bed(failure));
+        }
+        if state.ready {
+            return Ok(());
+        }
+        if process::supervisor(folder).is_none() {
+            return Err(Error::Bed("the bed's first process ended".to_owned()));
+        }
+        if let (None, Some(current)) = (&running, &state.current) {
+            running = Some((current.clone(), progress.step(current.clone())));
+        }
+        thread::sleep(LOOK_INTERVAL);
+    }
+}

@@ -1,0 +1,164 @@
+//! Cache entries: a folder made once, complete or absent, and hashed before each use.
+//!
+//! An entry is made in a staging folder and renamed to its place while a lock on its name is held, so
+//! that concurrent runs share one build and a kill leaves nothing half-made. Its `entry.json` lists
+//! the SHA-256 of every file; one that differs is thrown away and made again.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest,
+    error::{Error, Result},
+    home::{self, Home},
+    progress::{Progress, Step},
+};
+
+const MANIFEST: &str = "entry.json";
+
+/// A complete folder in the cache.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    folder: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Manifest {
+    seconds: f64,
+    files: BTreeMap<PathBuf, String>,
+}
+
+impl Entry {
+    /// The folder; nobody writes into it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// Finds the entry of that name, or has `make` fill a new folder that becomes the entry.
+pub fn ensure(
+    home: &Home,
+    name: &str,
+    progress: &Progress,
+    make: impl FnOnce(&Path, &Step) -> Result<()>,
+) -> Result<Entry> {
+    let folder = home.parts().join(name);
+    let step = progress.step(format!("part {name}"));
+    let _lock = home.lock(name, || step.at("waiting for another run that makes it"))?;
+    let mut note = "built";
+    if folder.exists() {
+        match fault(&folder) {
+            None => {
+                step.done("cached");
+                return Ok(Entry { folder });
+            }
+            Some(fault) => {
+                progress.line(&format!("  !    cache entry {name} is corrupt ({fault}): making it again"));
+                home::remove_folder(&folder)?;
+                note = "made again";
+            }
+        }
+    }
+    match made(home, name, &folder, &step, make) {
+        Ok(()) => {
+            step.done(note);
+            Ok(Entry { folder })
+        }
+        Err(error) => {
+            step.failed("");
+            Err(error)
+        }
+    }
+}
+
+/// Makes the entry in a staging folder of its own and moves it to its place.
+fn made(
+    home: &Home,
+    name: &str,
+    folder: &Path,
+    step: &Step,
+    make: impl FnOnce(&Path, &Step) -> Result<()>,
+) -> Result<()> {
+    let started = std::time::Instant::now();
+    // Under the entry's lock nobody else stages this name, so what stands there is a dead run's.
+    let staging = home.staging().join(name);
+    home::remove_folder(&staging)?;
+    home::make_folder(&staging)?;
+    let outcome = make(&staging, step).and_then(|()| {
+        let manifest = Manifest {
+            seconds: started.elapsed().as_secs_f64(),
+            files: hashes(&staging)?,
+        };
+        let path = staging.join(MANIFEST);
+        let text = serde_json::to_vec_pretty(&manifest)
+            .map_err(|source| Error::Parse { path: path.clone(), source })?;
+        home::write_atomically(&path, text)?;
+        fs::rename(&staging, folder).map_err(Error::touch("rename to", folder))
+    });
+    if outcome.is_err() {
+        home::remove_folder(&staging)?;
+    }
+    outcome
+}
+
+/// What is wrong with the entry, if anything.
+fn fault(folder: &Path) -> Option<String> {
+    let path = folder.join(MANIFEST);
+    let manifest: Manifest = match fs::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
+        Ok(Ok(manifest)) => manifest,
+        _ => return Some(format!("{MANIFEST} cannot be read")),
+    };
+    let found = match hashes(folder) {
+        Ok(found) => found,
+        Err(error) => return Some(error.to_string()),
+    };
+    for (name, hash) in &manifest.files {
+        match found.get(name) {
+            None => return Some(format!("{} is missing", name.display())),
+            Some(other) if other != hash => {
+                return Some(format!("the SHA-256 of {} differs", name.display()));
+            }
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+/// The SHA-256 of every regular file below the folder, by relative path; links are not followed.
+fn hashes(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
+    let mut files = Vec::new();
+    collect(folder, folder, &mut files)?;
+    files.sort();
+    let (one, two) = files.split_at(files.len() / 2);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| hash_each(folder, two));
+        let mut hashed = hash_each(folder, one)?;
+        let other = other.join().map_err(|_| Error::Bed("hashing was interrupted".to_owned()))?;
+        hashed.extend(other?);
+        Ok(hashed)
+    })
+}
+
+fn hash_each(folder: &Path, names: &[PathBuf]) -> Result<BTreeMap<PathBuf, String>> {
+    names.iter().map(|name| Ok((name.clone(), digest::of_file(&folder.join(name))?))).collect()
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for item in fs::read_dir(folder).map_err(Error::touch("list", folder))? {
+        let item = item.map_err(Error::touch("list", folder))?;
+        let path = item.path();
+        let kind = item.file_type().map_err(Error::touch("read", &path))?;
+        if kind.is_dir() {
+            collect(root, &path, files)?;
+        } else if kind.is_file() && item.file_name() != MANIFEST {
+            files.push(path.strip_prefix(root).map_or_else(|_| path.clone(), Path::to_path_buf));
+        }
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! A bed that is up, as tests and commands hold it: its files, its API server, its namespaces.
 
 use std::{
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -13,7 +14,7 @@ use crate::{
     command,
     error::{Error, Result},
     home::Home,
-    net::Forward,
+    net::{self, Answer, Forward},
     process,
     profile::Profile,
     state::State,
@@ -160,6 +161,22 @@ impl Bed {
     /// operator, a forge or an edge that runs outside.
     pub fn expose(&self, inside: &str, host: &str) -> Result<Forward> {
         Forward::out_of_bed(self.holder()?, inside, host)
+    }
+
+    /// A TCP connection to an address inside the bed.
+    pub fn dial(&self, address: &str) -> Result<TcpStream> {
+        net::dial(self.holder()?, address)
+    }
+
+    /// GETs `path` from an address inside the bed.
+    pub fn get(&self, address: &str, path: &str) -> Result<Answer> {
+        let mut answers = self.get_each(vec![address.to_owned()], path)?;
+        answers.pop().unwrap_or_else(|| Err(Error::Bed("no answer".to_owned())))
+    }
+
+    /// GETs `path` from many addresses inside the bed, 64 at a time; answers come in their order.
+    pub fn get_each(&self, addresses: Vec<String>, path: &str) -> Result<Vec<Result<Answer>>> {
+        net::get_each(self.holder()?, addresses, path)
     }
 
     /// The requests that the API server noted down.

@@ -27,6 +27,7 @@ pub mod profile;
 pub mod progress;
 pub mod state;
 pub mod supervisor;
+pub mod testing;
 
 pub use bed::Bed;
 pub use error::{Error, Result};

@@ -45,8 +45,8 @@ pub fn seed(home: &Home, coredns: &Entry, pause: &Entry, progress: &Progress) ->
         .with("layout", "2")
         .with("release", RELEASE)
         .with("packages", MORE_PACKAGES)
-        .with("coredns", coredns.folder().as_os_str().as_encoded_bytes())
-        .with("pause", pause.folder().as_os_str().as_encoded_bytes())
+        .with("coredns", coredns.name())
+        .with("pause", pause.name())
         .short();
     let programs = [COREDNS.program(coredns), PAUSE.program(pause)];
     let found = entry::ensure(home, &format!("images-{key}"), progress, |folder, step| {

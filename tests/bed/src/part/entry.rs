@@ -39,6 +39,11 @@ impl Entry {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+
+    /// Its name, which ends in its content key.
+    pub fn name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 /// Finds the entry of that name, or has `make` fill a new folder that becomes the entry.

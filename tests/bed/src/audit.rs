@@ -8,8 +8,9 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Seek, SeekFrom},
     path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde::Deserialize;
@@ -112,7 +113,8 @@ impl Audit {
 
     /// The present end of the log.
     pub fn mark(&self, bed: &Bed) -> Result<Mark> {
-        self.fence(bed, 0)
+        let length = std::fs::metadata(&self.path).map_err(Error::touch("read", &self.path))?.len();
+        self.fence(bed, length)
     }
 
     /// Every request since the mark, in the order of the log: watches where they begin, all others
@@ -152,8 +154,9 @@ impl Audit {
 
     /// Sends a request nobody else sends and waits for its line; returns the place behind it.
     fn fence(&self, bed: &Bed, from: u64) -> Result<Mark> {
-        let unique = format!("{FENCE}={}-{:?}", std::process::id(), Instant::now());
-        let unique: String = unique.chars().filter(|letter| !" {}:".contains(*letter)).collect();
+        let number = FENCES.fetch_add(1, Ordering::Relaxed);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unique = format!("{FENCE}={}-{number}.", now.as_nanos());
         command::run(bed.kubectl().args(["get", &format!("--raw=/version?{unique}")]))?;
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
@@ -185,6 +188,8 @@ impl Audit {
 
 /// The query parameter of the counter's own requests.
 const FENCE: &str = "audit-fence";
+
+static FENCES: AtomicU32 = AtomicU32::new(0);
 
 /// How often each act was done, for those requests that `chosen` lets through.
 pub fn count(requests: &[Request], chosen: impl Fn(&Request) -> bool) -> BTreeMap<String, usize> {

@@ -52,6 +52,15 @@ pub fn run_with_input(command: &mut Command, input: &[u8]) -> Result<String> {
     })
 }
 
+/// A program in a mount namespace of its own, which ends when we do: a kill of ours leaves neither a
+/// process nor a mount behind.
+pub fn tied(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--"]);
+    command.arg(program);
+    command
+}
+
 /// Runs the program to its end and returns everything, whatever its exit code.
 pub fn output(command: &mut Command) -> Result<Output> {
     command
@@ -79,7 +88,9 @@ pub fn last_lines_of(path: &Path, count: usize) -> String {
 }
 
 fn described(command: &Command) -> String {
-    let mut words = vec![command.get_program()];
-    words.extend(command.get_args().take(3));
-    words.iter().map(|word| OsStr::to_string_lossy(word)).collect::<Vec<_>>().join(" ")
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+    // What only wraps the program is not what the reader asked for.
+    let wrapped = words.iter().position(|word| word == "--").filter(|_| words.first().is_some_and(|word| word == "setpriv"));
+    words.iter().skip(wrapped.map_or(0, |place| place + 1)).take(4).cloned().collect::<Vec<_>>().join(" ")
 }

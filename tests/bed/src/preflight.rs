@@ -136,7 +136,9 @@ pub fn packages(wanted: &[Package], progress: &Progress) -> Result<()> {
     let step = progress.step(format!("Debian packages: {list}"));
     let apt = |words: &[&str]| {
         let mut apt = Command::new("apt-get");
-        command::run(apt.args(words).env("DEBIAN_FRONTEND", "noninteractive"))
+        // Another run, or a child of a killed one, may be at it.
+        apt.args(["-o", "DPkg::Lock::Timeout=300"]).args(words);
+        command::run(apt.env("DEBIAN_FRONTEND", "noninteractive"))
     };
     step.at("reading the package lists");
     let outcome = apt(&["update", "-q"]).and_then(|_| {

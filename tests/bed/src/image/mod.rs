@@ -15,7 +15,7 @@ fn buildah(storage: &Path) -> Result<Command> {
     let (root, run) = (storage.join("storage"), storage.join("run"));
     home::make_folder(&root)?;
     home::make_folder(&run)?;
-    let mut command = Command::new("buildah");
+    let mut command = command::tied("buildah");
     command.arg("--root").arg(root).arg("--runroot").arg(run).args(["--storage-driver", "vfs"]);
     command.env("BUILDAH_ISOLATION", "chroot").env("TMPDIR", storage);
     Ok(command)

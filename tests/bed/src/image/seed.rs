@@ -57,9 +57,7 @@ pub fn seed(home: &Home, coredns: &Entry, pause: &Entry, progress: &Progress) ->
 
 fn make(home: &Home, folder: &Path, programs: &[PathBuf], step: &Step) -> Result<()> {
     // Only the registry's folder stays in the entry.
-    let work = home.staging().join(format!("image-work-{}", std::process::id()));
-    home::remove_folder(&work)?;
-    home::make_folder(&work)?;
+    let work = entry::fresh_staging(home, "image-work")?;
     let outcome = contexts(&work, programs, step).and_then(|images| {
         let registry = Registry::start(&work, &folder.join("registry"))?;
         for (name, context) in images {
@@ -107,7 +105,7 @@ fn debootstrap(root: &Path, step: &Step) -> Result<()> {
     step.at("debootstrap");
     home::make_folder(root)?;
     let mirror = mirror()?;
-    let mut command = Command::new("debootstrap");
+    let mut command = command::tied("debootstrap");
     command
         .args(["--variant=minbase", &format!("--include={MORE_PACKAGES}"), RELEASE])
         .arg(root)
@@ -192,7 +190,7 @@ impl Registry {
             "http": {"addr": address},
         });
         fs::write(&config, text.to_string()).map_err(Error::touch("write", &config))?;
-        let child = Command::new("docker-registry")
+        let child = command::tied("docker-registry")
             .arg("serve")
             .arg(&config)
             .stdin(Stdio::null())

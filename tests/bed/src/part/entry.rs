@@ -91,10 +91,7 @@ fn made(
     make: impl FnOnce(&Path, &Step) -> Result<()>,
 ) -> Result<()> {
     let started = std::time::Instant::now();
-    // Under the entry's lock nobody else stages this name, so what stands there is a dead run's.
-    let staging = home.staging().join(name);
-    home::remove_folder(&staging)?;
-    home::make_folder(&staging)?;
+    let staging = fresh_staging(home, name)?;
     let outcome = make(&staging, step).and_then(|()| {
         let manifest = Manifest {
             seconds: started.elapsed().as_secs_f64(),
@@ -110,6 +107,21 @@ fn made(
         home::remove_folder(&staging)?;
     }
     outcome
+}
+
+/// An empty staging folder. Under the entry's lock nobody else stages this name, so what stands there
+/// already is a dead run's and goes; the new folder has a name of its own, because a child of the dead
+/// run may still be writing.
+pub(crate) fn fresh_staging(home: &Home, name: &str) -> Result<PathBuf> {
+    let parent = home.staging();
+    for item in fs::read_dir(&parent).map_err(Error::touch("list", &parent))?.flatten() {
+        if item.file_name().to_string_lossy().starts_with(&format!("{name}.")) {
+            home::remove_folder(&item.path())?;
+        }
+    }
+    let staging = parent.join(format!("{name}.{}", std::process::id()));
+    home::make_folder(&staging)?;
+    Ok(staging)
 }
 
 /// What is wrong with the entry, if anything.

@@ -79,7 +79,7 @@ fn environment(command: &mut Command, module: &Path) {
 }
 
 fn go(module: &Path, words: &[&str]) -> Result<String> {
-    let mut command = Command::new("go");
+    let mut command = command::tied("go");
     environment(&mut command, module);
     command::run(command.args(words)).map_err(told)
 }
@@ -99,7 +99,7 @@ fn told(error: Error) -> Error {
 
 /// Runs `go build -v`, which prints the name of each package it compiles.
 fn compile(part: &Part, module: &Path, output: &Path, mut seen: impl FnMut(usize, &str)) -> Result<()> {
-    let mut command = Command::new("go");
+    let mut command = command::tied("go");
     environment(&mut command, module);
     let link = format!("-s -w {}", part.link);
     command.args(["build", "-v", "-trimpath", "-ldflags", link.trim(), "-o"]).arg(output).arg(part.package);

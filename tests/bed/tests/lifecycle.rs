@@ -1,0 +1,138 @@
+//! A bed can be killed anywhere, brought up again, taken down without a trace, and says what broke.
+
+mod tool;
+
+use std::{
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tool::{Ended, bed, done, machine, said};
+use understudy_bed::{Bed, Home, Profile, lifecycle, state::State};
+
+/// Kills the tool (and only it) at that many moments spread over `up`, and brings the bed up again
+/// after each; the bed must then be whole.
+fn killed_at(profile: Profile, moments: u32) {
+    let name = format!("killed-{profile}");
+    let ended = Ended(name.clone());
+    let up = || {
+        let mut up = bed();
+        up.args(["up", "--profile", profile.name(), "--name", &name]);
+        up
+    };
+    let down = || done(bed().args(["down", "--name", &name]));
+    let started = Instant::now();
+    done(&mut up());
+    let whole = started.elapsed();
+    down();
+    for moment in 1..=moments {
+        let delay = whole * moment / (moments + 1);
+        let mut child = up().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        thread::sleep(delay);
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+        let started = Instant::now();
+        done(&mut up());
+        println!(
+            "{profile}: killed after {:.2} s, up again in {:.2} s",
+            delay.as_secs_f64(),
+            started.elapsed().as_secs_f64()
+        );
+        let bed = Bed::attach(&name).expect("the bed is up");
+        bed.kubectl_run(&["get", "namespace", "default"]).expect("the API server answers");
+        down();
+        let home = Home::find().expect("there is a home");
+        assert!(lifecycle::remains(&home, &name).is_empty());
+    }
+    drop(ended);
+}
+
+#[test]
+#[ignore = "makes beds: cargo verify --only lifecycle"]
+fn killed_tool_leaves_nothing_that_the_next_run_cannot_use() {
+    killed_at(Profile::Control, 10);
+}
+
+#[test]
+#[ignore = "makes beds: cargo verify --long lifecycle"]
+fn long_killed_tool_on_every_profile() {
+    killed_at(Profile::Fleet, 10);
+    killed_at(Profile::Node, 10);
+}
+
+#[test]
+#[ignore = "makes beds: cargo verify --only lifecycle"]
+fn down_leaves_the_machine_as_it_was() {
+    let before = machine();
+    let ended = Ended("traceless".to_owned());
+    done(bed().args(["up", "--profile", "node", "--name", "traceless"]));
+    let up = machine();
+    assert_ne!(before, up, "a bed that is up shows at least as a listener: the comparison sees it");
+    done(bed().args(["run", "--name", "traceless", "--", "kubectl", "create", "deployment", "web",
+        "--image=registry.bed:5000/pause:1", "--replicas=3"]));
+    done(bed().args(["run", "--name", "traceless", "--", "kubectl", "wait", "deployment/web",
+        "--for=condition=Available", "--timeout=60s"]));
+    done(bed().args(["down", "--name", "traceless"]));
+    drop(ended);
+    let after = machine();
+    let gone: Vec<_> = before.difference(&after).collect();
+    let new: Vec<_> = after.difference(&before).collect();
+    assert!(gone.is_empty() && new.is_empty(), "gone: {gone:#?}\nnew: {new:#?}");
+    println!("{} facts of the machine are equal before and after", before.len());
+}
+
+#[test]
+#[ignore = "makes beds: cargo verify --only lifecycle"]
+fn crashed_part_is_named_and_up_mends_it() {
+    let ended = Ended("crashed".to_owned());
+    done(bed().args(["up", "--name", "crashed"]));
+    assert!(done(bed().args(["status", "--name", "crashed"])).contains(" up "));
+    let folder = Home::find().expect("there is a home").beds().join("crashed");
+    let state = State::read(&folder).expect("a state").expect("is there");
+    let pid = state.parts["kube-controller-manager"].pid.to_string();
+    done(bed().args(["run", "--name", "crashed", "--", "kill", "-9", &pid]));
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let status = loop {
+        let output = bed().args(["status", "--name", "crashed"]).output().expect("it starts");
+        if output.status.code() == Some(1) {
+            break said(&output);
+        }
+        assert!(Instant::now() < deadline, "status never noticed: {}", said(&output));
+    };
+    assert!(status.contains("crashed: kube-controller-manager ended (signal 9)"), "{status}");
+    let mended = done(bed().args(["up", "--name", "crashed"]));
+    assert!(mended.contains("is broken: starting over"), "{mended}");
+    assert!(done(bed().args(["status", "--name", "crashed"])).contains(" up "));
+    drop(ended);
+}
+
+#[test]
+#[ignore = "makes beds: cargo verify --only lifecycle"]
+fn beds_run_side_by_side_and_up_is_idempotent() {
+    let ended = [Ended("left".to_owned()), Ended("right".to_owned())];
+    let both: Vec<_> = ["left", "right"]
+        .map(|name| thread::spawn(move || done(bed().args(["up", "--name", name]))))
+        .into_iter()
+        .map(|thread| thread.join().expect("it comes up"))
+        .collect();
+    assert_eq!(both.len(), 2);
+    let left = Bed::attach("left").expect("it is up");
+    let right = Bed::attach("right").expect("it is up");
+    left.kubectl_run(&["create", "namespace", "only-here"]).expect("made");
+    right.kubectl_run(&["get", "namespace", "only-here"]).expect_err("another cluster");
+    let holder = left.supervisor();
+    done(bed().args(["up", "--name", "left"]));
+    assert_eq!(left.supervisor(), holder, "the same bed");
+    left.kubectl_run(&["get", "namespace", "only-here"]).expect("kept");
+    // Two at once on one name: one makes it, the other waits for it.
+    done(bed().args(["down", "--name", "left"]));
+    let twice = ["left", "left"].map(|name| thread::spawn(move || done(bed().args(["up", "--name", name]))));
+    for thread in twice {
+        thread.join().expect("it comes up");
+    }
+    done(bed().args(["down", "--name", "left"]));
+    assert!(left.supervisor().is_none());
+    right.kubectl_run(&["get", "namespace", "default"]).expect("untouched");
+    drop(ended);
+}

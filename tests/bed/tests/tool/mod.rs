@@ -1,0 +1,70 @@
+//! Running the bed program as people do, and looking at the machine around it.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::{Command, Output},
+};
+
+/// The program under test.
+pub(crate) fn bed() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bed"));
+    command.env_remove("KUBEBUILDER_ASSETS").env_remove("UNDERSTUDY_BED");
+    command
+}
+
+/// Standard output and error, as one text.
+pub(crate) fn said(output: &Output) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{out}{err}")
+}
+
+/// Runs it and expects success.
+pub(crate) fn done(command: &mut Command) -> String {
+    let output = command.output().expect("the program starts");
+    assert!(output.status.success(), "{command:?} failed ({}):\n{}", output.status, said(&output));
+    said(&output)
+}
+
+/// Ends a bed when a test ends, however it ends.
+pub(crate) struct Ended(pub(crate) String);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = bed().args(["down", "--name", &self.0]).output();
+    }
+}
+
+/// What a bed must leave as it was: addresses, routes, links, firewall, mounts, control groups,
+/// listeners, the kernel's settings and /etc. One line per fact.
+#[allow(dead_code, reason = "each test binary compiles this module for itself and uses a part of it")]
+pub(crate) fn machine() -> BTreeSet<String> {
+    let mut facts = BTreeSet::new();
+    let commands: [(&str, &[&str]); 9] = [
+        ("addresses", &["ip", "-o", "address"]),
+        ("links", &["ip", "-o", "-brief", "link"]),
+        ("routes", &["ip", "route", "show", "table", "all"]),
+        ("netns", &["ip", "netns", "list"]),
+        ("nftables", &["nft", "list", "ruleset"]),
+        ("iptables", &["iptables-save"]),
+        ("listeners", &["sh", "-c", "ss -Hltn | awk '{print $4}'"]),
+        ("cgroups", &["sh", "-c", "cd /sys/fs/cgroup && find . -maxdepth 2 -type d"]),
+        ("etc", &["sh", "-c", "find /etc -xdev -printf '%p %s %T@\\n'"]),
+    ];
+    for (what, words) in commands {
+        let output = Command::new(words[0]).args(&words[1..]).output().expect("the program starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // Leases of addresses run down, and firewall dumps carry a date.
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.contains("valid_lft"));
+        facts.extend(lines.map(|line| format!("{what}: {line}")));
+    }
+    let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts can be read");
+    facts.extend(mounts.lines().map(|line| format!("mount: {line}")));
+    for setting in ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
+        "net/ipv4/ip_forward", "kernel/keys/root_maxkeys", "net/netfilter/nf_conntrack_max"]
+    {
+        let value = std::fs::read_to_string(Path::new("/proc/sys").join(setting)).unwrap_or_default();
+        facts.insert(format!("setting: {setting} {}", value.trim()));
+    }
+    facts
+}

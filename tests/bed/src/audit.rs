@@ -138,7 +138,8 @@ impl Audit {
             position += read as u64;
             let request: Request = serde_json::from_str(&line)
                 .map_err(|source| Error::Parse { path: self.path.clone(), source })?;
-            let counts = request.stage == if request.verb == "watch" { "ResponseStarted" } else { "ResponseComplete" };
+            let counts = request.stage
+                == if request.verb == "watch" { "ResponseStarted" } else { "ResponseComplete" };
             if counts && !request.uri.contains(FENCE) {
                 requests.push(request);
             }

@@ -29,8 +29,13 @@ fn hierarchies() -> Vec<PathBuf> {
     if root.join("cgroup.controllers").exists() {
         return vec![root.to_path_buf()];
     }
-    let Ok(items) = fs::read_dir(root) else { return Vec::new() };
-    items.filter_map(|item| item.ok().map(|item| item.path())).filter(|path| path.join("cgroup.procs").exists()).collect()
+    let Ok(items) = fs::read_dir(root) else {
+        return Vec::new();
+    };
+    items
+        .filter_map(|item| item.ok().map(|item| item.path()))
+        .filter(|path| path.join("cgroup.procs").exists())
+        .collect()
 }
 
 /// Makes the groups of that bed.
@@ -65,18 +70,29 @@ pub fn enter(bed: &str) -> Result<()> {
 
 /// The groups of that bed that exist.
 pub fn existing(bed: &str) -> Vec<PathBuf> {
-    hierarchies().into_iter().map(|path| path.join(name(bed))).filter(|path| path.exists()).collect()
+    hierarchies()
+        .into_iter()
+        .map(|path| path.join(name(bed)))
+        .filter(|path| path.exists())
+        .collect()
 }
 
 /// Removes the groups of that bed, whose processes have ended; the kernel may need a moment.
 pub fn remove(bed: &str) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        existing(bed).iter().for_each(|group| remove_tree(group));
+        for group in existing(bed) {
+            remove_tree(&group);
+        }
         let left = existing(bed);
-        let Some(first) = left.first() else { return Ok(()) };
+        let Some(first) = left.first() else {
+            return Ok(());
+        };
         if Instant::now() > deadline {
-            return Err(Error::Bed(format!("the cgroup {} does not go: a process is in it", first.display())));
+            return Err(Error::Bed(format!(
+                "the cgroup {} does not go: a process is in it",
+                first.display()
+            )));
         }
         thread::sleep(Duration::from_millis(50));
     }

@@ -71,8 +71,9 @@ pub fn output(command: &mut Command) -> Result<Output> {
 
 /// Whether a program of that name stands in `PATH`.
 pub fn exists(program: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
 }
 
 /// The last lines of a text.
@@ -91,6 +92,15 @@ fn described(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
     // What only wraps the program is not what the reader asked for.
-    let wrapped = words.iter().position(|word| word == "--").filter(|_| words.first().is_some_and(|word| word == "setpriv"));
-    words.iter().skip(wrapped.map_or(0, |place| place + 1)).take(4).cloned().collect::<Vec<_>>().join(" ")
+    let wrapped = words
+        .iter()
+        .position(|word| word == "--")
+        .filter(|_| words.first().is_some_and(|word| word == "setpriv"));
+    words
+        .iter()
+        .skip(wrapped.map_or(0, |place| place + 1))
+        .take(4)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -28,6 +28,7 @@ pub mod progress;
 pub mod state;
 pub mod supervisor;
 pub mod testing;
+pub mod verify;
 
 pub use bed::Bed;
 pub use error::{Error, Result};

@@ -60,7 +60,8 @@ pub fn root() -> Result<()> {
 
 /// Refuses a disk with too little room for what is about to be made.
 pub fn free_space(home: &Home) -> Result<u64> {
-    let stat = rustix::fs::statvfs(home.root()).map_err(Error::kernel("read the free space of the cache"))?;
+    let stat = rustix::fs::statvfs(home.root())
+        .map_err(Error::kernel("read the free space of the cache"))?;
     let free = stat.f_bavail * stat.f_frsize;
     if free >= FREE_SPACE {
         return Ok(free);
@@ -88,7 +89,9 @@ pub fn rust() -> Result<String> {
     })?;
     let version = text.split_whitespace().nth(1).unwrap_or_default().to_owned();
     if older(&version, minimum) {
-        return Err(Error::Refuse(format!("Rust {version} is too old: install {minimum} or newer")));
+        return Err(Error::Refuse(format!(
+            "Rust {version} is too old: install {minimum} or newer"
+        )));
     }
     Ok(version)
 }
@@ -131,7 +134,9 @@ pub fn packages(wanted: &[Package], progress: &Progress) -> Result<()> {
     let by_hand = format!("apt-get install --no-install-recommends {list}");
     let may = std::env::var("UNDERSTUDY_INSTALL").map_or(true, |value| value != "no");
     if !(may && fs::exists("/etc/debian_version").unwrap_or(false) && command::exists("apt-get")) {
-        return Err(Error::Refuse(format!("missing on this machine: {list}. On Debian: {by_hand}")));
+        return Err(Error::Refuse(format!(
+            "missing on this machine: {list}. On Debian: {by_hand}"
+        )));
     }
     let step = progress.step(format!("Debian packages: {list}"));
     let apt = |words: &[&str]| {

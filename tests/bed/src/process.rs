@@ -1,6 +1,11 @@
 //! Finding and ending a bed's processes, from what the kernel says rather than from a note of ours.
 
-use std::{fs, io, path::Path, thread, time::{Duration, Instant}};
+use std::{
+    fs, io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -17,7 +22,9 @@ pub fn supervisor(folder: &Path) -> Option<Pid> {
 
 /// Every process that carries the bed's folder and role: the supervisor and what launches it.
 pub fn processes(folder: &Path) -> Vec<Pid> {
-    let Ok(items) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(items) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     items
         .flatten()
         .filter_map(|item| item.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))
@@ -26,7 +33,9 @@ pub fn processes(folder: &Path) -> Vec<Pid> {
 }
 
 fn carries(pid: Pid, folder: &Path) -> bool {
-    let Ok(line) = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())) else { return false };
+    let Ok(line) = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())) else {
+        return false;
+    };
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
     let folder = folder.as_os_str().as_encoded_bytes();
     words.windows(2).any(|pair| pair == [SUPERVISE.as_bytes(), folder])
@@ -62,7 +71,9 @@ pub fn end(folder: &Path) -> Result<()> {
 
 /// Kills that process unless its PID meanwhile belongs to another.
 fn kill(pid: Pid, folder: &Path) -> Result<()> {
-    let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
+    let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return Ok(());
+    };
     // The handle is bound to the process of this moment, so a second look makes the signal safe.
     if !carries(pid, folder) {
         return Ok(());

@@ -79,7 +79,9 @@ impl Step {
             bar.set_message(format!("{}: {position}", self.name));
             return;
         }
-        let Ok(mut last) = self.last_line.lock() else { return };
+        let Ok(mut last) = self.last_line.lock() else {
+            return;
+        };
         if !self.quiet && last.elapsed() >= PLAIN_INTERVAL {
             *last = Instant::now();
             eprintln!("  ..   {}: {position}, {}", self.name, spoken(self.started.elapsed()));

@@ -22,7 +22,6 @@ use rustix::process::{WaitOptions, wait};
 use crate::{
     command,
     error::{Error, Result},
-
     plan::{Plan, Step},
     state::{PartState, State, StepTime},
 };
@@ -58,7 +57,8 @@ pub fn supervise(folder: &Path) -> Result<()> {
     let supervisor =
         Supervisor { folder: folder.to_path_buf(), shared: Arc::new(Mutex::new(shared)) };
     supervisor.write_state(&supervisor.lock())?;
-    let reaper = Supervisor { folder: folder.to_path_buf(), shared: Arc::clone(&supervisor.shared) };
+    let reaper =
+        Supervisor { folder: folder.to_path_buf(), shared: Arc::clone(&supervisor.shared) };
     thread::spawn(move || reaper.reap_for_ever());
     let outcome = plan.steps.iter().try_for_each(|step| supervisor.timed(step));
     {
@@ -96,7 +96,9 @@ impl Supervisor {
             self.write_state(&shared)?;
         }
         let outcome = match step {
-            Step::Start { part, argv, inherits_listener } => self.start(part, argv, *inherits_listener),
+            Step::Start { part, argv, inherits_listener } => {
+                self.start(part, argv, *inherits_listener)
+            }
             Step::Run { name, argv, seconds } => self.run(name, argv, *seconds),
             Step::Dial { name, address, seconds } => self.dial(name, address, *seconds),
         };
@@ -137,7 +139,8 @@ impl Supervisor {
         let mut shared = self.lock();
         let child =
             command.spawn().map_err(|source| Error::Spawn { program: program.clone(), source })?;
-        let pid = i32::try_from(child.id()).map_err(|_| Error::Bed("a PID out of range".to_owned()))?;
+        let pid =
+            i32::try_from(child.id()).map_err(|_| Error::Bed("a PID out of range".to_owned()))?;
         shared.running.insert(pid, name.to_owned());
         Ok(pid)
     }
@@ -194,13 +197,18 @@ impl Supervisor {
     fn check_parts(&self, waiting_for: &str) -> Result<()> {
         let dead = self.lock().state.dead_parts().into_iter().next();
         dead.map_or(Ok(()), |(part, exit)| {
-            Err(self.told(&part, &format!("{part} ended ({exit}) while waiting for: {waiting_for}")))
+            Err(self
+                .told(&part, &format!("{part} ended ({exit}) while waiting for: {waiting_for}")))
         })
     }
 
     fn told(&self, log: &str, what: &str) -> Error {
         let path = self.log_path(log);
-        Error::Bed(format!("{what}; the end of {}:\n{}", path.display(), command::last_lines_of(&path, 15)))
+        Error::Bed(format!(
+            "{what}; the end of {}:\n{}",
+            path.display(),
+            command::last_lines_of(&path, 15)
+        ))
     }
 
     fn reap_for_ever(&self) {
@@ -216,7 +224,9 @@ impl Supervisor {
                         _ => continue,
                     };
                     // Orphans of containers are buried without a word.
-                    let Some(name) = shared.running.remove(&pid) else { continue };
+                    let Some(name) = shared.running.remove(&pid) else {
+                        continue;
+                    };
                     if let Some(part) = shared.state.parts.get_mut(&name) {
                         part.exit = Some(exit);
                         changed = true;
@@ -233,4 +243,3 @@ impl Supervisor {
         }
     }
 }
-

@@ -38,7 +38,7 @@ impl Cache {
             let left = fs::read_dir(self.0.path().join(folder)).map(Iterator::count);
             assert_eq!(left.unwrap_or(0), 0, "{folder} is not empty after: {text}");
         }
-        errors[0].to_owned()
+        errors.concat()
     }
 }
 
@@ -79,13 +79,20 @@ fn missing_package_is_named_with_its_command() {
     for name in ["nsenter", "ip"] {
         symlink("/bin/true", bin.join(name)).expect("linked");
     }
-    let line = cache.refused(cache.bed().arg("up").env("PATH", &bin).env("UNDERSTUDY_INSTALL", "no"));
+    let line =
+        cache.refused(cache.bed().arg("up").env("PATH", &bin).env("UNDERSTUDY_INSTALL", "no"));
     assert!(line.contains("apt-get install --no-install-recommends openssl"), "{line}");
     // Root on Debian: it is installed, here by an apt-get of ours; the next trouble comes after it.
-    programs(cache.0.path(), &[(
-        "apt-get",
-        &format!("case \"$*\" in *install*openssl*) /bin/ln -s /bin/true {}/openssl;; esac", bin.display()),
-    )]);
+    programs(
+        cache.0.path(),
+        &[(
+            "apt-get",
+            &format!(
+                "case \"$*\" in *install*openssl*) /bin/ln -s /bin/true {}/openssl;; esac",
+                bin.display()
+            ),
+        )],
+    );
     let text = said(&cache.bed().arg("up").env("PATH", &bin).output().expect("it starts"));
     assert!(text.contains("Debian packages: openssl") && text.contains("installed"), "{text}");
     assert!(text.contains("`go` is not in PATH"), "{text}");
@@ -100,14 +107,21 @@ fn missing_package_is_named_with_its_command() {
 #[ignore = "needs root: cargo verify --only circumstances"]
 fn old_go_and_old_rust_are_refused() {
     let cache = Cache::new();
-    let bin = programs(cache.0.path(), &[("go", "echo go1.20.4"), ("rustc", "echo 'rustc 1.70.0 (abc 2023)'")]);
+    let bin = programs(
+        cache.0.path(),
+        &[("go", "echo go1.20.4"), ("rustc", "echo 'rustc 1.70.0 (abc 2023)'")],
+    );
     let line = cache.refused(cache.bed().arg("up").env("PATH", before_path(&bin)));
     assert!(line.contains("Go 1.20.4 is too old") && line.contains("1.26"), "{line}");
-    let doctor = cache.bed().arg("doctor").env("PATH", before_path(&bin)).output().expect("it starts");
+    let doctor =
+        cache.bed().arg("doctor").env("PATH", before_path(&bin)).output().expect("it starts");
     assert_eq!(doctor.status.code(), Some(1));
     assert!(said(&doctor).contains("Rust 1.70.0 is too old"), "{}", said(&doctor));
     let mut verify = Command::new(env!("CARGO_BIN_EXE_verify"));
-    verify.args(["--only", "format"]).env("PATH", before_path(&bin)).env(Home::VARIABLE, cache.0.path());
+    verify
+        .args(["--only", "format"])
+        .env("PATH", before_path(&bin))
+        .env(Home::VARIABLE, cache.0.path());
     let line = cache.refused(&mut verify);
     assert!(line.contains("Rust 1.70.0 is too old"), "{line}");
 }
@@ -152,7 +166,9 @@ fn module_proxy_out_of_reach_is_said_in_a_line() {
 #[ignore = "needs root: cargo verify --only circumstances"]
 fn corrupt_cache_entry_is_made_again() {
     let cache = Cache::new();
-    let program = |text: &str| PathBuf::from(text.lines().find(|line| line.starts_with('/')).expect("a path"));
+    let program = |text: &str| {
+        PathBuf::from(text.lines().find(|line| line.starts_with('/')).expect("a path"))
+    };
     let pause = program(&done(cache.bed().args(["part", "pause"])));
     assert!(done(cache.bed().args(["part", "pause"])).contains("cached"));
     let good = fs::read(&pause).expect("read");
@@ -161,7 +177,10 @@ fn corrupt_cache_entry_is_made_again() {
     bad[good.len() / 2] ^= 1;
     fs::write(&pause, bad).expect("written");
     let text = done(cache.bed().args(["part", "pause"]));
-    assert!(text.contains("is corrupt (the SHA-256 of bin/pause differs): making it again"), "{text}");
+    assert!(
+        text.contains("is corrupt (the SHA-256 of bin/pause differs): making it again"),
+        "{text}"
+    );
     assert_eq!(fs::read(&pause).expect("read"), good);
     fs::remove_file(&pause).expect("removed");
     let text = done(cache.bed().args(["part", "pause"]));
@@ -176,23 +195,30 @@ fn corrupt_cache_entry_is_made_again() {
 #[test]
 #[ignore = "needs root: cargo verify --only circumstances"]
 fn name_that_is_up_with_another_profile_is_refused() {
-    let ended = Ended("one-name".to_owned());
-    done(bed().args(["up", "--name", "one-name"]));
-    let holder = Bed::attach("one-name").expect("it is up").supervisor();
-    let output = bed().args(["up", "--name", "one-name", "--profile", "fleet"]).output().expect("it starts");
+    let ended = Ended("verify-one-name".to_owned());
+    done(bed().args(["up", "--name", "verify-one-name"]));
+    let holder = Bed::attach("verify-one-name").expect("it is up").supervisor();
+    let output = bed()
+        .args(["up", "--name", "verify-one-name", "--profile", "fleet"])
+        .output()
+        .expect("it starts");
     let text = said(&output);
-    assert_eq!((output.status.code(), text.lines().filter(|line| line.starts_with("error")).count()), (Some(2), 1));
+    assert_eq!(
+        (output.status.code(), text.lines().filter(|line| line.starts_with("error")).count()),
+        (Some(2), 1)
+    );
     assert!(text.contains("is up with profile control: take it down first"), "{text}");
-    assert_eq!(Bed::attach("one-name").expect("it is still up").supervisor(), holder);
+    assert_eq!(Bed::attach("verify-one-name").expect("it is still up").supervisor(), holder);
     drop(ended);
 }
 
 #[test]
 #[ignore = "needs root: cargo verify --only circumstances"]
 fn assets_and_contexts_of_others_are_used() {
-    let ended = [Ended("assets".to_owned()), Ended("adopted".to_owned())];
+    let ended = [Ended("verify-assets".to_owned()), Ended("verify-adopted".to_owned())];
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for (part, names) in [("kubernetes", vec!["kube-apiserver", "kubectl"]), ("etcd", vec!["etcd"])] {
+    for (part, names) in [("kubernetes", vec!["kube-apiserver", "kubectl"]), ("etcd", vec!["etcd"])]
+    {
         let text = done(bed().args(["part", part]));
         let program = text.lines().find(|line| line.starts_with('/')).expect("a path");
         for name in names {
@@ -200,23 +226,29 @@ fn assets_and_contexts_of_others_are_used() {
             symlink(target, folder.path().join(name)).expect("linked");
         }
     }
-    let text = done(bed().args(["up", "--name", "assets"]).env("KUBEBUILDER_ASSETS", folder.path()));
-    assert!(text.contains("without a controller manager") && !text.contains("part kubernetes"), "{text}");
-    let kubeconfig = Bed::attach("assets").expect("it is up").kubeconfig().to_path_buf();
+    let text = done(
+        bed().args(["up", "--name", "verify-assets"]).env("KUBEBUILDER_ASSETS", folder.path()),
+    );
+    assert!(
+        text.contains("without a controller manager") && !text.contains("part kubernetes"),
+        "{text}"
+    );
+    let kubeconfig = Bed::attach("verify-assets").expect("it is up").kubeconfig().to_path_buf();
     let adopt = |context: &str| {
         let mut up = bed();
-        up.args(["up", "--name", "adopted", "--context", context]);
+        up.args(["up", "--name", "verify-adopted", "--context", context]);
         up.env("KUBECONFIG", &kubeconfig).env("PATH", before_path(folder.path()));
         up
     };
     let refused = adopt("no-such").output().expect("it starts");
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
-    done(&mut adopt("bed-assets"));
-    assert!(done(bed().args(["status", "--name", "adopted"])).contains("not ours"));
-    done(bed().args(["down", "--name", "adopted"]));
-    Bed::attach("assets").expect("letting go of a cluster does not end it");
+    done(&mut adopt("bed-verify-assets"));
+    assert!(done(bed().args(["status", "--name", "verify-adopted"])).contains("not ours"));
+    done(bed().args(["down", "--name", "verify-adopted"]));
+    Bed::attach("verify-assets").expect("letting go of a cluster does not end it");
     let empty = tempfile::tempdir().expect("a temporary folder");
-    let refused = bed().args(["up", "--name", "none"]).env("KUBEBUILDER_ASSETS", empty.path()).output();
+    let refused =
+        bed().args(["up", "--name", "none"]).env("KUBEBUILDER_ASSETS", empty.path()).output();
     let refused = refused.expect("it starts");
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
     assert!(said(&refused).contains("there is no etcd in it"), "{}", said(&refused));

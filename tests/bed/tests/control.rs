@@ -14,9 +14,20 @@ fn config_map(name: &str, data: &Value) -> Value {
 }
 
 /// Applies one object as that field manager.
-fn apply_as(namespace: &Namespace, manager: &str, object: &Value) -> Result<String, understudy_bed::Error> {
+fn apply_as(
+    namespace: &Namespace,
+    manager: &str,
+    object: &Value,
+) -> Result<String, understudy_bed::Error> {
     let mut apply = namespace.bed().kubectl();
-    apply.args(["apply", "--server-side", "--field-manager", manager, "--namespace", namespace.name()]);
+    apply.args([
+        "apply",
+        "--server-side",
+        "--field-manager",
+        manager,
+        "--namespace",
+        namespace.name(),
+    ]);
     command::run_with_input(apply.arg("--filename=-"), object.to_string().as_bytes())
 }
 
@@ -50,7 +61,9 @@ fn schema_and_cel_accept_and_reject() -> Outcome {
             "metadata": {"name": "one"}, "spec": {"low": low, "high": 5},
         })
     };
-    until("the new kind to be served", LONG, String::new, || Ok(namespace.accepts(&widget(json!(1))).ok()))?;
+    until("the new kind to be served", LONG, String::new, || {
+        Ok(namespace.accepts(&widget(json!(1))).ok())
+    })?;
     let refusal = |low: Value| namespace.accepts(&widget(low)).err().map(|error| error.to_string());
     let by_rule = refusal(json!(9)).unwrap_or_default();
     assert!(by_rule.contains("low must not exceed high"), "{by_rule}");
@@ -66,7 +79,8 @@ fn field_of_another_manager_is_a_conflict() -> Outcome {
     let namespace = Namespace::create(&shared(Profile::Control)?, "owner")?;
     apply_as(&namespace, "first", &config_map("shared", &json!({"a": "1"})))?;
     apply_as(&namespace, "second", &config_map("shared", &json!({"b": "2"})))?;
-    let conflict = apply_as(&namespace, "second", &config_map("shared", &json!({"a": "3", "b": "2"})));
+    let conflict =
+        apply_as(&namespace, "second", &config_map("shared", &json!({"a": "3", "b": "2"})));
     let conflict = conflict.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(conflict.contains("conflict with \"first\""), "{conflict}");
     let kept = namespace.get("configmap/shared")?;
@@ -155,7 +169,9 @@ fn audit_log_counts_requests_exactly() -> Outcome {
         expected.into_iter().map(|(act, count)| (act.to_owned(), count)).collect();
     assert_eq!(ours(&requests, namespace.name()), expected);
     let writes = requests.iter().filter(|request| {
-        request.is_write() && request.user.username == "admin" && in_namespace(request, namespace.name())
+        request.is_write()
+            && request.user.username == "admin"
+            && in_namespace(request, namespace.name())
     });
     assert_eq!(writes.count(), 4);
     assert!(audit::by_user_agent(&requests).get("kubectl").is_some_and(|count| *count >= 7));

@@ -16,7 +16,7 @@ fn deny_all() -> Value {
     })
 }
 
-/// A Service of type NodePort in front of that pod; returns its port.
+/// A Service of type `NodePort` in front of that pod; returns its port.
 fn node_port(namespace: &Namespace, pod: &str) -> Result<u64, understudy_bed::Error> {
     namespace.apply(&[json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "outer"},
@@ -27,9 +27,18 @@ fn node_port(namespace: &Namespace, pod: &str) -> Result<u64, understudy_bed::Er
 }
 
 /// Everything a fenced pod must not reach, with what it is.
-fn targets(bed: &Bed, neighbour: &Namespace, pod: &Pod<'_>) -> Result<Vec<(String, String)>, understudy_bed::Error> {
+fn targets(
+    bed: &Bed,
+    neighbour: &Namespace,
+    pod: &Pod<'_>,
+) -> Result<Vec<(String, String)>, understudy_bed::Error> {
     let service = bed.kubectl_run(&[
-        "get", "service", "outer", "--namespace", neighbour.name(), "--output=jsonpath={.spec.clusterIP}",
+        "get",
+        "service",
+        "outer",
+        "--namespace",
+        neighbour.name(),
+        "--output=jsonpath={.spec.clusterIP}",
     ])?;
     let port = neighbour.get("service/outer")?;
     let port = port.pointer("/spec/ports/0/nodePort").and_then(Value::as_u64).unwrap_or_default();
@@ -89,14 +98,9 @@ fn default_deny_closes_every_target_that_an_unfenced_pod_reaches() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "needs a node bed: cargo verify --only node"]
-fn allowance_opens_exactly_its_own() -> Outcome {
-    let bed = shared(Profile::Node)?;
-    let namespace = Namespace::create(&bed, "allowed")?;
-    let outside = Namespace::create(&bed, "stranger")?;
-    let stranger = Pod::start(&outside, "stranger")?;
-    let allow = json!({
+/// The client may send to the server, to cluster DNS and to one address; nothing else.
+fn client_may_send() -> Value {
+    json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
         "metadata": {"name": "client-to-server-and-dns"},
         "spec": {
@@ -120,8 +124,12 @@ fn allowance_opens_exactly_its_own() -> Outcome {
                 },
             ],
         },
-    });
-    let receive = json!({
+    })
+}
+
+/// The server may receive from the client.
+fn server_may_receive() -> Value {
+    json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
         "metadata": {"name": "server-from-client"},
         "spec": {
@@ -132,8 +140,17 @@ fn allowance_opens_exactly_its_own() -> Outcome {
                 "ports": [{"port": 8080, "protocol": "TCP"}],
             }],
         },
-    });
-    namespace.apply(&[deny_all(), allow, receive])?;
+    })
+}
+
+#[test]
+#[ignore = "needs a node bed: cargo verify --only node"]
+fn allowance_opens_exactly_its_own() -> Outcome {
+    let bed = shared(Profile::Node)?;
+    let namespace = Namespace::create(&bed, "allowed")?;
+    let outside = Namespace::create(&bed, "stranger")?;
+    let stranger = Pod::start(&outside, "stranger")?;
+    namespace.apply(&[deny_all(), client_may_send(), server_may_receive()])?;
     let server = Pod::start(&namespace, "server")?;
     let client = Pod::start(&namespace, "client")?;
     let other = Pod::start(&namespace, "other")?;

@@ -62,14 +62,18 @@ fn thousand_pods_run_and_each_address_answers() -> Outcome {
     let namespace = Namespace::create(&bed, "thousand")?;
     let image = template("test/web:1", &json!({}));
     let started = Instant::now();
-    let objects: Vec<Value> =
-        (0..DEPLOYMENTS).map(|number| deployment(&format!("web-{number}"), REPLICAS, &image)).collect();
+    let objects: Vec<Value> = (0..DEPLOYMENTS)
+        .map(|number| deployment(&format!("web-{number}"), REPLICAS, &image))
+        .collect();
     namespace.apply(&objects)?;
-    let columns = "--output=jsonpath={range .items[*]}{.status.phase} {.status.podIP}{\"\\n\"}{end}";
+    let columns =
+        "--output=jsonpath={range .items[*]}{.status.phase} {.status.podIP}{\"\\n\"}{end}";
     let addresses = namespace.until("a thousand pods Running", || {
         let listed = namespace.kubectl(&["get", "pods", columns])?;
-        let running: BTreeSet<String> =
-            listed.lines().filter_map(|line| line.strip_prefix("Running ").map(str::to_owned)).collect();
+        let running: BTreeSet<String> = listed
+            .lines()
+            .filter_map(|line| line.strip_prefix("Running ").map(str::to_owned))
+            .collect();
         Ok((running.len() == PODS).then_some(running))
     })?;
     let elapsed = started.elapsed().as_secs_f64();
@@ -80,7 +84,10 @@ fn thousand_pods_run_and_each_address_answers() -> Outcome {
     for (address, answer) in asked.iter().zip(answers) {
         let answer = answer?;
         let said: Value = serde_json::from_str(&answer.body)?;
-        assert_eq!((answer.status, text(&said, "/asked"), text(&said, "/path")), (200, &**address, "/hello"));
+        assert_eq!(
+            (answer.status, text(&said, "/asked"), text(&said, "/path")),
+            (200, &**address, "/hello")
+        );
     }
     Ok(())
 }
@@ -104,9 +111,17 @@ fn jobs_end_as_their_annotations_say() -> Outcome {
     let main = status.pointer("/containerStatuses/0/state/terminated").cloned().unwrap_or_default();
     assert_eq!(main["exitCode"], json!(3), "{status:#}");
     assert_eq!(text(&main, "/message"), "three tests failed");
-    let side = status.pointer("/initContainerStatuses/0/state/terminated").cloned().unwrap_or_default();
-    assert_eq!((side["exitCode"].clone(), text(&side, "/message")), (json!(0), "collected 3"), "{status:#}");
-    assert!(text(&side, "/finishedAt") > text(&main, "/finishedAt"), "the sidecar outlives the rest");
+    let side =
+        status.pointer("/initContainerStatuses/0/state/terminated").cloned().unwrap_or_default();
+    assert_eq!(
+        (side["exitCode"].clone(), text(&side, "/message")),
+        (json!(0), "collected 3"),
+        "{status:#}"
+    );
+    assert!(
+        text(&side, "/finishedAt") > text(&main, "/finishedAt"),
+        "the sidecar outlives the rest"
+    );
     Ok(())
 }
 
@@ -124,8 +139,12 @@ fn image_id_is_the_digest_of_the_spec_and_empty_without_one() -> Outcome {
     {
         namespace.wait_for(&format!("deployment/{name}"), "condition=Available")?;
         let selector = format!("--selector=name={name}");
-        let pods: Value =
-            serde_json::from_str(&namespace.kubectl(&["get", "pods", &selector, "--output=json"])?)?;
+        let pods: Value = serde_json::from_str(&namespace.kubectl(&[
+            "get",
+            "pods",
+            &selector,
+            "--output=json",
+        ])?)?;
         assert_eq!(text(&pods, "/items/0/status/containerStatuses/0/imageID"), expected);
     }
     Ok(())
@@ -148,7 +167,10 @@ fn pod_with_an_exit_code_crashes_and_one_with_a_delay_waits() -> Outcome {
     ])?;
     let crashed = namespace.until("the crash", || {
         let pods = namespace.get("pods")?;
-        let status = crashing(&pods).and_then(|pod| pod.pointer("/status/containerStatuses/0")).cloned().unwrap_or_default();
+        let status = crashing(&pods)
+            .and_then(|pod| pod.pointer("/status/containerStatuses/0"))
+            .cloned()
+            .unwrap_or_default();
         Ok((text(&status, "/state/waiting/reason") == "CrashLoopBackOff").then_some(status))
     })?;
     assert_eq!(crashed.pointer("/restartCount"), Some(&json!(2)));

@@ -1,5 +1,6 @@
 //! A bed can be killed anywhere, brought up again, taken down without a trace, and says what broke.
 
+mod machine;
 mod tool;
 
 use std::{
@@ -8,13 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tool::{Ended, bed, done, machine, said};
+use machine::machine;
+use tool::{Ended, bed, done, said};
 use understudy_bed::{Bed, Home, Profile, lifecycle, state::State};
 
 /// Kills the tool (and only it) at that many moments spread over `up`, and brings the bed up again
 /// after each; the bed must then be whole.
 fn killed_at(profile: Profile, moments: u32) {
-    let name = format!("killed-{profile}");
+    let name = format!("verify-killed-{profile}");
     let ended = Ended(name.clone());
     let up = || {
         let mut up = bed();
@@ -28,7 +30,8 @@ fn killed_at(profile: Profile, moments: u32) {
     down();
     for moment in 1..=moments {
         let delay = whole * moment / (moments + 1);
-        let mut child = up().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child =
+            up().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         thread::sleep(delay);
         child.kill().expect("it can be killed");
         child.wait().expect("it ends");
@@ -65,15 +68,34 @@ fn long_killed_tool_on_every_profile() {
 #[ignore = "makes beds: cargo verify --only lifecycle"]
 fn down_leaves_the_machine_as_it_was() {
     let before = machine();
-    let ended = Ended("traceless".to_owned());
-    done(bed().args(["up", "--profile", "node", "--name", "traceless"]));
+    let ended = Ended("verify-traceless".to_owned());
+    done(bed().args(["up", "--profile", "node", "--name", "verify-traceless"]));
     let up = machine();
     assert_ne!(before, up, "a bed that is up shows at least as a listener: the comparison sees it");
-    done(bed().args(["run", "--name", "traceless", "--", "kubectl", "create", "deployment", "web",
-        "--image=registry.bed:5000/pause:1", "--replicas=3"]));
-    done(bed().args(["run", "--name", "traceless", "--", "kubectl", "wait", "deployment/web",
-        "--for=condition=Available", "--timeout=60s"]));
-    done(bed().args(["down", "--name", "traceless"]));
+    done(bed().args([
+        "run",
+        "--name",
+        "verify-traceless",
+        "--",
+        "kubectl",
+        "create",
+        "deployment",
+        "web",
+        "--image=registry.bed:5000/pause:1",
+        "--replicas=3",
+    ]));
+    done(bed().args([
+        "run",
+        "--name",
+        "verify-traceless",
+        "--",
+        "kubectl",
+        "wait",
+        "deployment/web",
+        "--for=condition=Available",
+        "--timeout=60s",
+    ]));
+    done(bed().args(["down", "--name", "verify-traceless"]));
     drop(ended);
     let after = machine();
     let gone: Vec<_> = before.difference(&after).collect();
@@ -85,53 +107,58 @@ fn down_leaves_the_machine_as_it_was() {
 #[test]
 #[ignore = "makes beds: cargo verify --only lifecycle"]
 fn crashed_part_is_named_and_up_mends_it() {
-    let ended = Ended("crashed".to_owned());
-    done(bed().args(["up", "--name", "crashed"]));
-    assert!(done(bed().args(["status", "--name", "crashed"])).contains(" up "));
-    let folder = Home::find().expect("there is a home").beds().join("crashed");
+    let ended = Ended("verify-crashed".to_owned());
+    done(bed().args(["up", "--name", "verify-crashed"]));
+    assert!(done(bed().args(["status", "--name", "verify-crashed"])).contains(" up "));
+    let folder = Home::find().expect("there is a home").beds().join("verify-crashed");
     let state = State::read(&folder).expect("a state").expect("is there");
     let pid = state.parts["kube-controller-manager"].pid.to_string();
-    done(bed().args(["run", "--name", "crashed", "--", "kill", "-9", &pid]));
+    done(bed().args(["run", "--name", "verify-crashed", "--", "kill", "-9", &pid]));
     let deadline = Instant::now() + Duration::from_secs(5);
     let status = loop {
-        let output = bed().args(["status", "--name", "crashed"]).output().expect("it starts");
+        let output =
+            bed().args(["status", "--name", "verify-crashed"]).output().expect("it starts");
         if output.status.code() == Some(1) {
             break said(&output);
         }
         assert!(Instant::now() < deadline, "status never noticed: {}", said(&output));
     };
-    assert!(status.contains("crashed: kube-controller-manager ended (signal 9)"), "{status}");
-    let mended = done(bed().args(["up", "--name", "crashed"]));
+    assert!(
+        status.contains("verify-crashed: kube-controller-manager ended (signal 9)"),
+        "{status}"
+    );
+    let mended = done(bed().args(["up", "--name", "verify-crashed"]));
     assert!(mended.contains("is broken: starting over"), "{mended}");
-    assert!(done(bed().args(["status", "--name", "crashed"])).contains(" up "));
+    assert!(done(bed().args(["status", "--name", "verify-crashed"])).contains(" up "));
     drop(ended);
 }
 
 #[test]
 #[ignore = "makes beds: cargo verify --only lifecycle"]
 fn beds_run_side_by_side_and_up_is_idempotent() {
-    let ended = [Ended("left".to_owned()), Ended("right".to_owned())];
-    let both: Vec<_> = ["left", "right"]
+    let ended = [Ended("verify-left".to_owned()), Ended("verify-right".to_owned())];
+    let both: Vec<_> = ["verify-left", "verify-right"]
         .map(|name| thread::spawn(move || done(bed().args(["up", "--name", name]))))
         .into_iter()
         .map(|thread| thread.join().expect("it comes up"))
         .collect();
     assert_eq!(both.len(), 2);
-    let left = Bed::attach("left").expect("it is up");
-    let right = Bed::attach("right").expect("it is up");
+    let left = Bed::attach("verify-left").expect("it is up");
+    let right = Bed::attach("verify-right").expect("it is up");
     left.kubectl_run(&["create", "namespace", "only-here"]).expect("made");
     right.kubectl_run(&["get", "namespace", "only-here"]).expect_err("another cluster");
     let holder = left.supervisor();
-    done(bed().args(["up", "--name", "left"]));
+    done(bed().args(["up", "--name", "verify-left"]));
     assert_eq!(left.supervisor(), holder, "the same bed");
     left.kubectl_run(&["get", "namespace", "only-here"]).expect("kept");
     // Two at once on one name: one makes it, the other waits for it.
-    done(bed().args(["down", "--name", "left"]));
-    let twice = ["left", "left"].map(|name| thread::spawn(move || done(bed().args(["up", "--name", name]))));
+    done(bed().args(["down", "--name", "verify-left"]));
+    let twice = ["verify-left", "verify-left"]
+        .map(|name| thread::spawn(move || done(bed().args(["up", "--name", name]))));
     for thread in twice {
         thread.join().expect("it comes up");
     }
-    done(bed().args(["down", "--name", "left"]));
+    done(bed().args(["down", "--name", "verify-left"]));
     assert!(left.supervisor().is_none());
     right.kubectl_run(&["get", "namespace", "default"]).expect("untouched");
     drop(ended);

@@ -48,8 +48,12 @@ fn deployment_is_reached_by_address_service_and_name() -> Outcome {
     ])?;
     let client = Pod::start(&namespace, "client")?;
     namespace.wait_for("deployment/web", "condition=Available")?;
-    let pods: Value =
-        serde_json::from_str(&namespace.kubectl(&["get", "pods", "--selector=app=web", "--output=json"])?)?;
+    let pods: Value = serde_json::from_str(&namespace.kubectl(&[
+        "get",
+        "pods",
+        "--selector=app=web",
+        "--output=json",
+    ])?)?;
     let pod = text(&pods, "/items/0/status/podIP").to_owned();
     let service = namespace.get("service/web")?;
     let service = text(&service, "/spec/clusterIP").to_owned();
@@ -161,7 +165,8 @@ fn native_sidecar_is_told_to_end_after_the_main_container_ended() -> Outcome {
     let told = log.lines().find_map(|line| line.strip_prefix("told ")).unwrap_or_default();
     // The stamp was there when the signal came: the main container had ended before.
     assert!(told.parse::<u64>().is_ok(), "the sidecar's log: {log}");
-    let pods: Value = serde_json::from_str(&namespace.kubectl(&["get", "pods", "--output=json"])?)?;
+    let pods: Value =
+        serde_json::from_str(&namespace.kubectl(&["get", "pods", "--output=json"])?)?;
     let side = pods.pointer("/items/0/status/initContainerStatuses/0/state/terminated/exitCode");
     assert_eq!(side, Some(&json!(0)), "{pods:#}");
     assert_eq!(text(&pods, "/items/0/status/phase"), "Succeeded");
@@ -191,8 +196,12 @@ fn built_image_is_pulled_by_tag_and_by_digest() -> Outcome {
         let log = namespace.kubectl(&["logs", &format!("job/{pod}")])?;
         assert_eq!(log, format!("built in {}\n", namespace.name()));
         let selector = format!("--selector=job-name={pod}");
-        let pods: Value =
-            serde_json::from_str(&namespace.kubectl(&["get", "pods", &selector, "--output=json"])?)?;
+        let pods: Value = serde_json::from_str(&namespace.kubectl(&[
+            "get",
+            "pods",
+            &selector,
+            "--output=json",
+        ])?)?;
         let id = text(&pods, "/items/0/status/containerStatuses/0/imageID");
         assert_eq!(id, format!("registry.bed:5000/test/pull@{digest}"), "{pod}");
     }
@@ -209,7 +218,9 @@ fn registry_digest(bed: &Bed, name: &str, tag: &str) -> Result<String, Error> {
     let headers = understudy_bed::command::run(&mut curl)?;
     headers
         .lines()
-        .find_map(|line| line.to_ascii_lowercase().strip_prefix("docker-content-digest:").map(str::to_owned))
+        .find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("docker-content-digest:").map(str::to_owned)
+        })
         .map(|digest| digest.trim().to_owned())
         .ok_or_else(|| Error::Bed(format!("no digest in {headers}")))
 }
@@ -225,7 +236,10 @@ fn restricted_namespace_refuses_a_privileged_pod_that_another_takes() -> Outcome
     let label = json!({"pod-security.kubernetes.io/enforce": "restricted"});
     let restricted = Namespace::labelled(&bed, "restricted", &label)?;
     let refusal = restricted.accepts(&pod).err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(refusal.contains("violates PodSecurity \"restricted:latest\": privileged"), "{refusal}");
+    assert!(
+        refusal.contains("violates PodSecurity \"restricted:latest\": privileged"),
+        "{refusal}"
+    );
     Pod::start(&restricted, "harmless")?;
     Ok(())
 }
@@ -257,7 +271,8 @@ fn names_of_previews_lead_to_what_is_exposed_at_the_edge() -> Outcome {
     // The other direction: a port of this machine leads to the pod.
     let forward = bed.forward(&format!("{}:8080", pod.address()?))?;
     let page = understudy_bed::command::run(
-        std::process::Command::new("curl").args(["--silent", &format!("http://{}/", forward.local())]),
+        std::process::Command::new("curl")
+            .args(["--silent", &format!("http://{}/", forward.local())]),
     )?;
     assert_eq!(page, "visitor\n");
     Ok(())

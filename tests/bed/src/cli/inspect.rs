@@ -27,10 +27,16 @@ pub(super) fn status(home: &Home, name: Option<&str>) -> Result<ExitCode> {
         let running = report.parts.values().filter(|part| part.exit.is_none()).count();
         table.add_row([
             report.name.clone(),
-            report.record.as_ref().map_or_else(|| "?".to_owned(), |record| record.profile.to_string()),
+            report
+                .record
+                .as_ref()
+                .map_or_else(|| "?".to_owned(), |record| record.profile.to_string()),
             state(&report.health).to_owned(),
             format!("{running}/{}", report.parts.len()),
-            report.record.as_ref().map_or_else(String::new, |record| record.kubeconfig.display().to_string()),
+            report
+                .record
+                .as_ref()
+                .map_or_else(String::new, |record| record.kubeconfig.display().to_string()),
         ]);
     }
     println!("{}", table.trim_fmt());
@@ -91,11 +97,14 @@ pub(super) fn logs(folder: &Path, part: Option<&str>, tail: Option<usize>) -> Re
         .collect();
     names.sort();
     let Some(part) = part else {
-        names.iter().for_each(|name| println!("{name}"));
+        println!("{}", names.join("\n"));
         return Ok(());
     };
     if !names.iter().any(|name| name == part) {
-        return Err(Error::Refuse(format!("there is no log of `{part}`: choose {}", names.join(", "))));
+        return Err(Error::Refuse(format!(
+            "there is no log of `{part}`: choose {}",
+            names.join(", ")
+        )));
     }
     let path = logs.join(format!("{part}.log"));
     if let Some(count) = tail {

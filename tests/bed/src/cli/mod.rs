@@ -2,8 +2,8 @@
 
 mod doctor;
 mod foreign;
-mod inspect;
 mod inside;
+mod inspect;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -147,6 +147,7 @@ enum Inner {
     Supervise { folder: PathBuf, name: String },
     Forward { to: String },
     Listen { addresses: Vec<String> },
+    EndWith { pid: i32 },
 }
 
 impl Cli {
@@ -160,7 +161,9 @@ impl Cli {
             Command::Up(request) => up(&home, request)?,
             Command::Down { which, all } => down(&home, which, all)?,
             Command::Status { which } => return inspect::status(&home, which.name.as_deref()),
-            Command::Kubeconfig { which } => println!("{}", which.bed(&home)?.kubeconfig().display()),
+            Command::Kubeconfig { which } => {
+                println!("{}", which.bed(&home)?.kubeconfig().display());
+            }
             Command::Logs { part, tail, which } => {
                 inspect::logs(&home.beds().join(which.resolved(&home)?), part.as_deref(), tail)?;
             }
@@ -168,13 +171,16 @@ impl Cli {
                 println!("{}", crate::image::load(&which.bed(&home)?, &archive, tag.as_deref())?);
             }
             Command::Build { folder, tag, which, more } => {
-                println!("{}", crate::image::build(&home, &which.bed(&home)?, &folder, &tag, &more)?);
+                println!(
+                    "{}",
+                    crate::image::build(&home, &which.bed(&home)?, &folder, &tag, &more)?
+                );
             }
             Command::Run { which, command } => return inside::run(&which.bed(&home)?, &command),
             Command::Forward { forwards, expose, which } => {
                 inside::forward(&which.bed(&home)?, &forwards, &expose)?;
             }
-            Command::Doctor => return doctor::doctor(&home),
+            Command::Doctor => return Ok(doctor::doctor(&home)),
             Command::Part { name } => println!("{}", part_program(&home, &name)?.display()),
             Command::Inner { .. } => {}
         }
@@ -189,7 +195,8 @@ impl Which {
             lifecycle::check_name(&name)?;
             return Ok(name);
         }
-        let names: Vec<String> = lifecycle::reports(home)?.into_iter().map(|one| one.name).collect();
+        let names: Vec<String> =
+            lifecycle::reports(home)?.into_iter().map(|one| one.name).collect();
         match names.as_slice() {
             [only] => Ok(only.clone()),
             [] => Err(Error::Refuse("no bed is up: `cargo bed up --profile control`".to_owned())),
@@ -213,6 +220,7 @@ fn inner(role: Inner) -> Result<()> {
         }
         Inner::Forward { to } => net::serve_inherited_listener(&to),
         Inner::Listen { addresses } => net::listen(&addresses),
+        Inner::EndWith { pid } => crate::verify::end_with(pid),
     }
 }
 
@@ -226,13 +234,18 @@ fn up(home: &Home, request: Up) -> Result<()> {
         let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
         let (profile, port) = (request.profile, request.port);
         progress.line(&format!("bed `{name}`, profile {profile}"));
-        lifecycle::up(home, &lifecycle::Request { name: name.clone(), profile, port, assets }, &progress)?;
+        lifecycle::up(
+            home,
+            &lifecycle::Request { name: name.clone(), profile, port, assets },
+            &progress,
+        )?;
     }
     let bed = Bed::attach_in(home, &name)?;
     progress.line(&format!("ready in {}", spoken(started.elapsed())));
     println!("export KUBECONFIG={}", bed.kubeconfig().display());
     if bed.record().context.is_none() {
-        progress.line(&format!("  look:  cargo bed run --name {name} -- kubectl get nodes,namespaces"));
+        progress
+            .line(&format!("  look:  cargo bed run --name {name} -- kubectl get nodes,namespaces"));
     }
     progress.line(&format!("  end:   cargo bed down --name {name}"));
     Ok(())
@@ -270,7 +283,10 @@ fn part_program(home: &Home, name: &str) -> Result<PathBuf> {
     ];
     let Some(part) = all.iter().find(|part| part.name == name) else {
         let names: Vec<&str> = all.iter().map(|part| part.name).collect();
-        return Err(Error::Refuse(format!("there is no part `{name}`: choose {}", names.join(", "))));
+        return Err(Error::Refuse(format!(
+            "there is no part `{name}`: choose {}",
+            names.join(", ")
+        )));
     };
     let entry = part.ensure(home, &Progress::new())?;
     Ok(part.program(&entry))

@@ -8,7 +8,11 @@ pub use work::{build, load};
 
 use std::{path::Path, process::Command};
 
-use crate::{command, error::Result, home::{self, Home}};
+use crate::{
+    command,
+    error::Result,
+    home::{self, Home},
+};
 
 /// buildah with its storage in our cache, so that neither `/var/lib/containers` nor an engine is needed.
 fn buildah(storage: &Path) -> Result<Command> {

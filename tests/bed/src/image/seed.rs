@@ -80,7 +80,10 @@ fn contexts(work: &Path, programs: &[PathBuf], step: &Step) -> Result<Vec<(Strin
         let context = work.join(name);
         home::make_folder(&context)?;
         fs::copy(program, context.join(name)).map_err(Error::touch("copy", program))?;
-        dockerfile(&context, &format!("FROM scratch\nCOPY {name} /{name}\nENTRYPOINT [\"/{name}\"]\n"))?;
+        dockerfile(
+            &context,
+            &format!("FROM scratch\nCOPY {name} /{name}\nENTRYPOINT [\"/{name}\"]\n"),
+        )?;
         images.push((format!("{name}:1"), context));
     }
     let debian = work.join("debian");
@@ -112,7 +115,14 @@ fn debootstrap(root: &Path, step: &Step) -> Result<()> {
         .arg(&mirror)
         .env("DEBIAN_FRONTEND", "noninteractive");
     command::run(&mut command)?;
-    for emptied in ["var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/log"] {
+    for emptied in [
+        "var/cache/apt",
+        "var/lib/apt/lists",
+        "usr/share/doc",
+        "usr/share/man",
+        "usr/share/locale",
+        "var/log",
+    ] {
         let path = root.join(emptied);
         home::remove_folder(&path)?;
         home::make_folder(&path)?;
@@ -124,7 +134,11 @@ fn debootstrap(root: &Path, step: &Step) -> Result<()> {
 /// The first mirror of this machine's apt that carries the release.
 fn mirror() -> Result<String> {
     let format = "--format=$(SITE) $(CODENAME) $(COMPONENT)";
-    let text = command::run(Command::new("apt-get").args(["indextargets", format, "Created-By: Packages"]))?;
+    let text = command::run(Command::new("apt-get").args([
+        "indextargets",
+        format,
+        "Created-By: Packages",
+    ]))?;
     text.lines()
         .find_map(|line| line.strip_suffix(&format!(" {RELEASE} main")))
         .map(str::to_owned)
@@ -137,10 +151,26 @@ fn mirror() -> Result<String> {
 
 /// busybox from the Debian root, with the applets as links.
 fn busybox_root(debian: &Path, root: &Path) -> Result<()> {
-    for folder in ["usr/bin", "usr/lib/x86_64-linux-gnu", "usr/lib64", "etc", "proc", "dev", "sys", "run", "var"] {
+    for folder in [
+        "usr/bin",
+        "usr/lib/x86_64-linux-gnu",
+        "usr/lib64",
+        "etc",
+        "proc",
+        "dev",
+        "sys",
+        "run",
+        "var",
+    ] {
         home::make_folder(&root.join(folder))?;
     }
-    for (link, to) in [("bin", "usr/bin"), ("sbin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("usr/sbin", "bin")] {
+    for (link, to) in [
+        ("bin", "usr/bin"),
+        ("sbin", "usr/bin"),
+        ("lib", "usr/lib"),
+        ("lib64", "usr/lib64"),
+        ("usr/sbin", "bin"),
+    ] {
         symlink(to, &root.join(link))?;
     }
     for file in BUSYBOX_FILES {
@@ -157,7 +187,8 @@ fn busybox_root(debian: &Path, root: &Path) -> Result<()> {
         let path = root.join(file);
         fs::write(&path, text).map_err(Error::touch("write", path))?;
     }
-    let applets = command::run(Command::new("chroot").arg(root).args(["/usr/bin/busybox", "--list"]))?;
+    let applets =
+        command::run(Command::new("chroot").arg(root).args(["/usr/bin/busybox", "--list"]))?;
     for applet in applets.lines().filter(|name| *name != "busybox") {
         symlink("busybox", &root.join("usr/bin").join(applet))?;
     }

@@ -1,6 +1,9 @@
 //! `build` and `load`: one's own images into the registry of a bed.
 
-use std::{path::Path, process::{Command, Stdio}};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use super::{buildah, push};
 use crate::{
@@ -72,7 +75,8 @@ pub fn load(bed: &Bed, archive: &Path, tag: Option<&str>) -> Result<String> {
             archive.display()
         )));
     };
-    let stem = archive.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem =
+        archive.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let tag = own_name(tag.unwrap_or(&stem))?;
     let mut copy = Command::new("skopeo");
     copy.args(["copy", "--quiet", "--dest-tls-verify=false"])

@@ -39,7 +39,10 @@ pub fn remains(home: &Home, name: &str) -> Remains {
     let text = folder.display().to_string();
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     Remains {
-        processes: process::processes(&folder).iter().map(|pid| pid.as_raw_nonzero().get()).collect(),
+        processes: process::processes(&folder)
+            .iter()
+            .map(|pid| pid.as_raw_nonzero().get())
+            .collect(),
         cgroups: cgroup::existing(name),
         mounts: mounts.lines().filter(|line| line.contains(&text)).map(str::to_owned).collect(),
         folder: folder.exists().then_some(folder),
@@ -58,7 +61,11 @@ pub fn down(home: &Home, name: &str) -> Result<bool> {
     end(home, name)?;
     home::remove_folder(&home.beds().join(name))?;
     let left = remains(home, name);
-    if left.is_empty() { Ok(true) } else { Err(Error::Bed(format!("bed `{name}` left something: {left:?}"))) }
+    if left.is_empty() {
+        Ok(true)
+    } else {
+        Err(Error::Bed(format!("bed `{name}` left something: {left:?}")))
+    }
 }
 
 /// Ends the bed's processes and removes its control groups; its folder with the logs stays. The caller

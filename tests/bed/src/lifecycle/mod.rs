@@ -4,6 +4,8 @@
 //! there (a supervisor that lives, a cache entry that is whole) and goes on from it or starts over.
 
 mod down;
+mod follow;
+mod parts;
 mod status;
 mod up;
 
@@ -20,7 +22,9 @@ const LONGEST_NAME: usize = 32;
 pub fn check_name(name: &str) -> Result<()> {
     let valid = !name.is_empty()
         && name.len() <= LONGEST_NAME
-        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
         && !name.starts_with('-')
         && !name.ends_with('-');
     if valid {

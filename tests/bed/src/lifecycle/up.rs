@@ -1,7 +1,6 @@
 //! Bringing a bed up: checks, parts, files, then the supervisor, whose steps are followed to the end.
 
 use std::{
-    collections::BTreeMap,
     env, fs,
     fs::File,
     net::TcpListener,
@@ -12,22 +11,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{check_name, down};
+use super::{
+    check_name, down,
+    follow::{LOOK_INTERVAL, follow},
+    parts::Parts,
+};
 use crate::{
     bed::{Bed, Record},
     cgroup,
     error::{Error, Result},
     home::{self, Home},
-    image, net, part,
+    net,
     plan::{self, Plan, Site},
     preflight, process,
     profile::Profile,
-    progress::{self, Progress},
+    progress::Progress,
     state::State,
 };
-
-/// How often the supervisor's state is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(30);
 
 /// How long a new supervisor may take to write its first state.
 const FIRST_STATE: Duration = Duration::from_secs(10);
@@ -59,12 +59,12 @@ pub fn up(home: &Home, request: &Request, progress: &Progress) -> Result<Bed> {
     let listener = net::loopback_listener(request.port)?;
     preflight::packages(&request.profile.packages(), progress)?;
     preflight::free_space(home)?;
-    let (programs, seed) = parts(home, request, progress)?;
+    let parts = Parts::ensure(home, request, progress)?;
     // Whatever is there belongs to a run that did not get to its end.
     down::end(home, &request.name)?;
     home::remove_folder(&folder)?;
-    let outcome = begin(request, &folder, programs, seed.as_deref(), listener, progress)
-        .and_then(|()| follow(&folder, progress));
+    let outcome =
+        begin(request, &folder, parts, listener, progress).and_then(|()| follow(&folder, progress));
     if let Err(error) = outcome {
         // The folder stays for its logs; nothing else does.
         down::end(home, &request.name)?;
@@ -74,8 +74,15 @@ pub fn up(home: &Home, request: &Request, progress: &Progress) -> Result<Bed> {
 }
 
 /// A bed of that name that lives: the same one is good, or is waited for; another profile is refused.
-fn already_up(home: &Home, request: &Request, folder: &Path, progress: &Progress) -> Result<Option<Bed>> {
-    let Some(record) = Bed::record_of(folder)? else { return Ok(None) };
+fn already_up(
+    home: &Home,
+    request: &Request,
+    folder: &Path,
+    progress: &Progress,
+) -> Result<Option<Bed>> {
+    let Some(record) = Bed::record_of(folder)? else {
+        return Ok(None);
+    };
     let name = &request.name;
     if let Some(context) = record.context {
         return Err(Error::Refuse(format!(
@@ -107,66 +114,27 @@ fn already_up(home: &Home, request: &Request, folder: &Path, progress: &Progress
     Bed::attach_in(home, name).map(Some)
 }
 
-/// Has every part of the profile; returns the programs by name and the registry's seed.
-fn parts(
-    home: &Home,
-    request: &Request,
-    progress: &Progress,
-) -> Result<(BTreeMap<String, PathBuf>, Option<PathBuf>)> {
-    let mut programs = BTreeMap::new();
-    if let (Some(assets), Profile::Control) = (&request.assets, request.profile) {
-        for name in ["etcd", "kube-apiserver", "kubectl", "kube-controller-manager"] {
-            let path = assets.join(name);
-            if path.is_file() {
-                programs.insert(name.to_owned(), path);
-            } else if name != "kube-controller-manager" {
-                return Err(Error::Refuse(format!(
-                    "KUBEBUILDER_ASSETS is {} but there is no {name} in it",
-                    assets.display()
-                )));
-            }
-        }
-        return Ok((programs, None));
-    }
-    let mut entries = BTreeMap::new();
-    for part in request.profile.parts() {
-        let entry = part.ensure(home, progress)?;
-        let program = part.program(&entry);
-        for name in part.called {
-            programs.insert((*name).to_owned(), program.with_file_name(name));
-        }
-        programs.insert(part.name.to_owned(), program);
-        entries.insert(part.name, entry);
-    }
-    let seed = match (entries.get(part::COREDNS.name), entries.get(part::PAUSE.name)) {
-        (Some(coredns), Some(pause)) => Some(image::seed(home, coredns, pause, progress)?),
-        _ => None,
-    };
-    Ok((programs, seed))
-}
-
 /// Writes every file of the bed and launches its supervisor.
 fn begin(
     request: &Request,
     folder: &Path,
-    programs: BTreeMap<String, PathBuf>,
-    seed: Option<&Path>,
+    parts: Parts,
     listener: TcpListener,
     progress: &Progress,
 ) -> Result<()> {
     let step = progress.step("certificates and configuration");
     home::make_folder(folder)?;
     let bed_program = own_program(folder)?;
-    let has_controller_manager = programs.contains_key("kube-controller-manager");
+    let has_controller_manager = parts.programs.contains_key("kube-controller-manager");
     let site = Site {
         name: request.name.clone(),
         profile: request.profile,
         folder: folder.to_path_buf(),
         bed_program,
-        programs,
+        programs: parts.programs,
         has_controller_manager,
     };
-    let plan = plan::prepare(&site, seed)?;
+    let plan = plan::prepare(&site, parts.seed.as_deref())?;
     let port = listener.local_addr().map_err(Error::kernel("read the listener's port"))?.port();
     let server = format!("https://127.0.0.1:{port}");
     let kubeconfig = plan::pki::kubeconfig(&site, "admin", "kubeconfig", &server)?;
@@ -210,7 +178,15 @@ fn launch(site: &Site, plan: &Plan, listener: TcpListener) -> Result<()> {
     let errors = log.try_clone().map_err(Error::touch("write", &path))?;
     let mut command = Command::new("setsid");
     command
-        .args(["unshare", "--mount", "--propagation=private", "--net", "--pid", "--fork", "--mount-proc"])
+        .args([
+            "unshare",
+            "--mount",
+            "--propagation=private",
+            "--net",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+        ])
         .arg(&site.bed_program)
         .args(["inner", process::SUPERVISE])
         .arg(&site.folder)
@@ -233,37 +209,4 @@ fn launch(site: &Site, plan: &Plan, listener: TcpListener) -> Result<()> {
         thread::sleep(LOOK_INTERVAL);
     }
     Ok(())
-}
-
-/// Prints each step of the supervisor as it ends; returns when the bed is ready.
-fn follow(folder: &Path, progress: &Progress) -> Result<()> {
-    let mut printed = 0;
-    let mut running: Option<(String, progress::Step)> = None;
-    loop {
-        let state = State::read(folder)?.unwrap_or_default();
-        if let Some((name, _)) = &running
-            && state.current.as_ref() != Some(name)
-        {
-            running.take().map(|(_, step)| step.quietly());
-        }
-        // The last one may still grow: steps of one name are counted together.
-        let settled = if state.ready || state.failed.is_some() { state.steps.len() } else { state.steps.len().saturating_sub(1) };
-        for step in state.steps.iter().take(settled).skip(printed) {
-            progress.line(&progress::line("ok", &step.name, Duration::from_secs_f64(step.seconds), ""));
-        }
-        printed = printed.max(settled);
-        if let Some(failure) = state.failed {
-            return Err(Error::Bed(failure));
-        }
-        if state.ready {
-            return Ok(());
-        }
-        if process::supervisor(folder).is_none() {
-            return Err(Error::Bed("the bed's first process ended".to_owned()));
-        }
-        if let (None, Some(current)) = (&running, &state.current) {
-            running = Some((current.clone(), progress.step(current.clone())));
-        }
-        thread::sleep(LOOK_INTERVAL);
-    }
 }

@@ -1,6 +1,10 @@
 //! Entering a bed's network namespace with one thread, which never comes back.
 
-use std::{fs::File, os::fd::AsFd, thread::{self, JoinHandle}};
+use std::{
+    fs::File,
+    os::fd::AsFd,
+    thread::{self, JoinHandle},
+};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 

@@ -10,7 +10,10 @@ use std::{
     thread,
 };
 
-use tokio::{net::TcpStream, sync::{mpsc as channel, oneshot}};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc as channel, oneshot},
+};
 
 use super::{enter::in_network_of, join, parse, runtime};
 use crate::error::{Error, Result};
@@ -52,7 +55,10 @@ impl Forward {
         Self::accept_on(listener, sender)
     }
 
-    fn accept_on(listener: TcpListener, accepted: channel::UnboundedSender<Accepted>) -> Result<Self> {
+    fn accept_on(
+        listener: TcpListener,
+        accepted: channel::UnboundedSender<Accepted>,
+    ) -> Result<Self> {
         let local = listener.local_addr().map_err(Error::kernel("read a listener's address"))?;
         listener.set_nonblocking(true).map_err(Error::kernel("set up a listener"))?;
         let (stop, mut stopped) = oneshot::channel();
@@ -85,7 +91,9 @@ impl Forward {
 fn connect_each(mut accepted: channel::UnboundedReceiver<Accepted>, to: SocketAddr) -> Result<()> {
     runtime()?.block_on(async move {
         while let Some(stream) = accepted.recv().await {
-            let Ok(stream) = TcpStream::from_std(stream) else { continue };
+            let Ok(stream) = TcpStream::from_std(stream) else {
+                continue;
+            };
             tokio::spawn(async move {
                 // A refused connection closes the accepted one, which is what a client should see.
                 if let Ok(other) = TcpStream::connect(to).await {
@@ -117,15 +125,19 @@ pub(crate) fn loopback_listener(port: u16) -> Result<TcpListener> {
 /// The forwarder's role: our standard input is a listener of the host's network, we are in the bed's.
 pub fn serve_inherited_listener(to: &str) -> Result<()> {
     let to = parse(to)?;
-    let socket =
-        std::io::stdin().as_fd().try_clone_to_owned().map_err(Error::kernel("take the listener"))?;
+    let socket = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(Error::kernel("take the listener"))?;
     let listener = TcpListener::from(socket);
     listener.set_nonblocking(true).map_err(Error::kernel("set up a listener"))?;
     runtime()?.block_on(async move {
-        let listener =
-            tokio::net::TcpListener::from_std(listener).map_err(Error::kernel("set up a listener"))?;
+        let listener = tokio::net::TcpListener::from_std(listener)
+            .map_err(Error::kernel("set up a listener"))?;
         loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
+            let Ok((stream, _)) = listener.accept().await else {
+                continue;
+            };
             tokio::spawn(async move {
                 if let Ok(other) = TcpStream::connect(to).await {
                     join(stream, other).await;

@@ -32,7 +32,11 @@ pub(crate) fn dial(pid: i32, address: &str) -> Result<TcpStream> {
 
 /// GET each of the addresses at `path`, over connections that are made inside the network of that
 /// process; up to 64 at a time. Answers are in the order of the addresses.
-pub(crate) fn get_each(pid: i32, addresses: Vec<String>, path: &str) -> Result<Vec<Result<Answer>>> {
+pub(crate) fn get_each(
+    pid: i32,
+    addresses: Vec<String>,
+    path: &str,
+) -> Result<Vec<Result<Answer>>> {
     let path = path.to_owned();
     joined(in_network_of(pid, move || {
         runtime()?.block_on(async {
@@ -58,20 +62,25 @@ async fn get(address: String, path: String) -> Result<Answer> {
         let stream = tokio::net::TcpStream::connect(parse(&address)?)
             .await
             .map_err(|error| failed(error.to_string()))?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         tokio::spawn(connection);
         let request = Request::get(path.as_str())
             .header(hyper::header::HOST, address.as_str())
             .body(Empty::<Bytes>::new())
             .map_err(|error| failed(error.to_string()))?;
-        let response = sender.send_request(request).await.map_err(|error| failed(error.to_string()))?;
+        let response =
+            sender.send_request(request).await.map_err(|error| failed(error.to_string()))?;
         let status = response.status().as_u16();
-        let body = response.into_body().collect().await.map_err(|error| failed(error.to_string()))?;
+        let body =
+            response.into_body().collect().await.map_err(|error| failed(error.to_string()))?;
         let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
         Ok(Answer { status, body })
     };
-    tokio::time::timeout(LIMIT, exchange).await.map_err(|_| failed("no answer in time".to_owned()))?
+    tokio::time::timeout(LIMIT, exchange)
+        .await
+        .map_err(|_| failed("no answer in time".to_owned()))?
 }
 
 fn joined<T>(thread: std::thread::JoinHandle<Result<T>>) -> Result<T> {

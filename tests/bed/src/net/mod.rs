@@ -7,9 +7,9 @@ mod stand_in;
 
 pub use enter::in_network_of;
 pub(crate) use forward::loopback_listener;
-pub(crate) use http::{dial, get_each};
 pub use forward::{Forward, serve_inherited_listener};
 pub use http::Answer;
+pub(crate) use http::{dial, get_each};
 pub use stand_in::listen;
 
 use std::{io, net::SocketAddr};

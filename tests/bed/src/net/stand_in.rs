@@ -6,7 +6,12 @@
 use std::{convert::Infallible, net::SocketAddr};
 
 use http_body_util::Full;
-use hyper::{Request, Response, body::{Bytes, Incoming}, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -32,7 +37,9 @@ pub fn listen(addresses: &[String]) -> Result<()> {
 
 async fn accept(listener: TcpListener) {
     loop {
-        let Ok((stream, from)) = listener.accept().await else { continue };
+        let Ok((stream, from)) = listener.accept().await else {
+            continue;
+        };
         tokio::spawn(serve(stream, from));
     }
 }

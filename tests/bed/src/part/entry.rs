@@ -64,7 +64,9 @@ pub fn ensure(
                 return Ok(Entry { folder });
             }
             Some(fault) => {
-                progress.line(&format!("  !    cache entry {name} is corrupt ({fault}): making it again"));
+                progress.line(&format!(
+                    "  !    cache entry {name} is corrupt ({fault}): making it again"
+                ));
                 home::remove_folder(&folder)?;
                 note = "made again";
             }
@@ -93,10 +95,8 @@ fn made(
     let started = std::time::Instant::now();
     let staging = fresh_staging(home, name)?;
     let outcome = make(&staging, step).and_then(|()| {
-        let manifest = Manifest {
-            seconds: started.elapsed().as_secs_f64(),
-            files: hashes(&staging)?,
-        };
+        let manifest =
+            Manifest { seconds: started.elapsed().as_secs_f64(), files: hashes(&staging)? };
         let path = staging.join(MANIFEST);
         let text = serde_json::to_vec_pretty(&manifest)
             .map_err(|source| Error::Parse { path: path.clone(), source })?;

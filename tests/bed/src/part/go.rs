@@ -57,11 +57,13 @@ pub(super) fn build(part: &Part, home: &Home, folder: &Path, step: &Step) -> Res
 
 /// Refuses a Go that is missing or too old, in one line; returns its version.
 pub(super) fn check() -> Result<String> {
-    let advice = format!("Go {MINIMUM} or newer builds the parts of a bed: install it and put it in PATH");
+    let advice =
+        format!("Go {MINIMUM} or newer builds the parts of a bed: install it and put it in PATH");
     if !command::exists("go") {
         return Err(Error::Refuse(format!("`go` is not in PATH. {advice}")));
     }
-    let version = command::run(Command::new("go").args(["env", "GOVERSION"]).env("GOTOOLCHAIN", "local"))?;
+    let version =
+        command::run(Command::new("go").args(["env", "GOVERSION"]).env("GOTOOLCHAIN", "local"))?;
     let version = version.trim().trim_start_matches("go").to_owned();
     if preflight::older(&version, MINIMUM) {
         return Err(Error::Refuse(format!("Go {version} is too old. {advice}")));
@@ -86,8 +88,11 @@ fn go(module: &Path, words: &[&str]) -> Result<String> {
 
 /// Turns a registry that is out of reach into one line; leaves every other failure as it is.
 fn told(error: Error) -> Error {
-    let Error::Run { output, .. } = &error else { return error };
-    let Some(line) = output.lines().find(|line| UNREACHABLE.iter().any(|sign| line.contains(sign))) else {
+    let Error::Run { output, .. } = &error else {
+        return error;
+    };
+    let Some(line) = output.lines().find(|line| UNREACHABLE.iter().any(|sign| line.contains(sign)))
+    else {
         return error;
     };
     Error::Refuse(format!(
@@ -98,11 +103,19 @@ fn told(error: Error) -> Error {
 }
 
 /// Runs `go build -v`, which prints the name of each package it compiles.
-fn compile(part: &Part, module: &Path, output: &Path, mut seen: impl FnMut(usize, &str)) -> Result<()> {
+fn compile(
+    part: &Part,
+    module: &Path,
+    output: &Path,
+    mut seen: impl FnMut(usize, &str),
+) -> Result<()> {
     let mut command = command::tied("go");
     environment(&mut command, module);
     let link = format!("-s -w {}", part.link);
-    command.args(["build", "-v", "-trimpath", "-ldflags", link.trim(), "-o"]).arg(output).arg(part.package);
+    command
+        .args(["build", "-v", "-trimpath", "-ldflags", link.trim(), "-o"])
+        .arg(output)
+        .arg(part.package);
     let started = |source| Error::Spawn { program: "go build".to_owned(), source };
     let mut child = command
         .stdin(Stdio::null())

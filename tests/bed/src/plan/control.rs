@@ -43,7 +43,8 @@ pub(super) fn ready(site: &Site, plan: &mut Plan) {
 
 /// Passes connections from the host's loopback, whose listener is our standard input, to the API server.
 fn forwarder(site: &Site, plan: &mut Plan) {
-    let argv = site.role(&["inner", "forward", &format!("{}:{}", address::NODE, address::API_PORT)]);
+    let argv =
+        site.role(&["inner", "forward", &format!("{}:{}", address::NODE, address::API_PORT)]);
     let part = "forwarder".to_owned();
     plan.steps.push(super::Step::Start { part, argv, inherits_listener: true });
 }

@@ -32,7 +32,11 @@ pub(super) fn plan(site: &Site, plan: &mut Plan) -> Result<()> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": nodes});
     let manifest = site.write_json("fleet/nodes.json", &list)?;
     let file = format!("--filename={manifest}");
-    plan.run("fake nodes", 30, site.kubectl(&["apply", "--server-side", "--validate=false", &file]));
+    plan.run(
+        "fake nodes",
+        30,
+        site.kubectl(&["apply", "--server-side", "--validate=false", &file]),
+    );
     let wait = ["wait", "--for=condition=Ready", "node", "--all", "--timeout=60s"];
     plan.run("fake nodes are Ready", 60, site.kubectl(&wait));
     Ok(())

@@ -10,11 +10,19 @@ pub mod pki;
 
 pub use node::MOUNT_POINTS;
 
-use std::{collections::BTreeMap, path::{Path, PathBuf}};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Key, error::{Error, Result}, home, profile::Profile};
+use crate::{
+    digest::Key,
+    error::{Error, Result},
+    home,
+    profile::Profile,
+};
 
 /// The ordered steps that bring a bed up.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -69,7 +77,12 @@ impl Plan {
         self.steps.push(Step::Start { part: part.to_owned(), argv, inherits_listener: false });
     }
 
-    fn run<S: Into<String>>(&mut self, name: &str, seconds: u64, argv: impl IntoIterator<Item = S>) {
+    fn run<S: Into<String>>(
+        &mut self,
+        name: &str,
+        seconds: u64,
+        argv: impl IntoIterator<Item = S>,
+    ) {
         let argv = argv.into_iter().map(Into::into).collect();
         self.steps.push(Step::Run { name: name.to_owned(), argv, seconds });
     }
@@ -117,7 +130,8 @@ impl Site {
 
     /// Runs kubectl as the administrator, inside the bed.
     fn kubectl(&self, words: &[&str]) -> Vec<String> {
-        let mut argv = vec![self.program("kubectl"), format!("--kubeconfig={}", self.path("kube/admin"))];
+        let mut argv =
+            vec![self.program("kubectl"), format!("--kubeconfig={}", self.path("kube/admin"))];
         argv.extend(words.iter().map(|&word| word.to_owned()));
         argv
     }

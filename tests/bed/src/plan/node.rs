@@ -65,11 +65,18 @@ pub(super) fn after(site: &Site, plan: &mut Plan) -> Result<()> {
     );
     let manifests = manifests::write(site)?;
     let file = format!("--filename={manifests}");
-    plan.run("DNS and storage are applied", 60, site.kubectl(&["apply", "--server-side", "--validate=false", &file]));
+    plan.run(
+        "DNS and storage are applied",
+        60,
+        site.kubectl(&["apply", "--server-side", "--validate=false", &file]),
+    );
     // Without a Node object kube-proxy waits 30 s and then takes loopback for the node's address.
     let look = ["get", "node", address::NODE_NAME];
     plan.run("the node is registered", 60, site.kubectl(&look));
-    plan.start("kube-proxy", [site.program("kube-proxy"), format!("--config={}", config::proxy(site)?)]);
+    plan.start(
+        "kube-proxy",
+        [site.program("kube-proxy"), format!("--config={}", config::proxy(site)?)],
+    );
     plan.start("kube-router", kube_router(site));
     plan.start(
         "hostpath-provisioner",
@@ -82,7 +89,8 @@ pub(super) fn after(site: &Site, plan: &mut Plan) -> Result<()> {
     let node = format!("node/{}", address::NODE_NAME);
     let ready = ["wait", "--for=condition=Ready", &node, "--timeout=60s"];
     plan.run("the node is Ready", 60, site.kubectl(&ready));
-    let dns = ["rollout", "status", "deployment/coredns", "--namespace=kube-system", "--timeout=60s"];
+    let dns =
+        ["rollout", "status", "deployment/coredns", "--namespace=kube-system", "--timeout=60s"];
     plan.run("DNS answers", 60, site.kubectl(&dns));
     Ok(())
 }
@@ -100,7 +108,8 @@ fn mounts(site: &Site, plan: &mut Plan) -> Result<()> {
     mount(&["--make-rshared", "/var/lib/kubelet"]);
     let resolv = site.write("node/resolv.conf", format!("nameserver {}\n", address::DNS))?;
     mount(&["--bind", &resolv, "/etc/resolv.conf"]);
-    let hosts = format!("127.0.0.1 localhost\n{} registry.bed {}\n", address::NODE, address::NODE_NAME);
+    let hosts =
+        format!("127.0.0.1 localhost\n{} registry.bed {}\n", address::NODE, address::NODE_NAME);
     let hosts = site.write("node/hosts", hosts)?;
     mount(&["--bind", &hosts, "/etc/hosts"]);
     for (name, value) in TUNABLES {

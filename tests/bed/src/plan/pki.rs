@@ -34,16 +34,36 @@ const CERTIFICATES: [Certificate; 9] = [
         authority: "ca",
         extensions: CLIENT,
     },
-    Certificate { name: "front-client", subject: "/CN=front-proxy-client", authority: "front", extensions: CLIENT },
-    Certificate { name: "admin", subject: "/O=system:masters/CN=admin", authority: "ca", extensions: CLIENT },
+    Certificate {
+        name: "front-client",
+        subject: "/CN=front-proxy-client",
+        authority: "front",
+        extensions: CLIENT,
+    },
+    Certificate {
+        name: "admin",
+        subject: "/O=system:masters/CN=admin",
+        authority: "ca",
+        extensions: CLIENT,
+    },
     Certificate {
         name: "controller-manager",
         subject: "/CN=system:kube-controller-manager",
         authority: "ca",
         extensions: CLIENT,
     },
-    Certificate { name: "scheduler", subject: "/CN=system:kube-scheduler", authority: "ca", extensions: CLIENT },
-    Certificate { name: "proxy", subject: "/CN=system:kube-proxy", authority: "ca", extensions: CLIENT },
+    Certificate {
+        name: "scheduler",
+        subject: "/CN=system:kube-scheduler",
+        authority: "ca",
+        extensions: CLIENT,
+    },
+    Certificate {
+        name: "proxy",
+        subject: "/CN=system:kube-proxy",
+        authority: "ca",
+        extensions: CLIENT,
+    },
     Certificate {
         name: "kubelet",
         subject: "/O=system:nodes/CN=system:node:bed",
@@ -54,7 +74,10 @@ const CERTIFICATES: [Certificate; 9] = [
         name: "kubelet-server",
         subject: "/O=system:nodes/CN=system:node:bed",
         authority: "ca",
-        extensions: &["extendedKeyUsage=serverAuth", "subjectAltName=DNS:bed,IP:198.18.255.1,IP:127.0.0.1"],
+        extensions: &[
+            "extendedKeyUsage=serverAuth",
+            "subjectAltName=DNS:bed,IP:198.18.255.1,IP:127.0.0.1",
+        ],
     },
 ];
 
@@ -64,7 +87,12 @@ pub(super) fn write(site: &Site) -> Result<()> {
     site.write("pki/openssl.cnf", "[req]\ndistinguished_name = name\n[name]\n")?;
     for authority in ["ca", "front"] {
         let subject = format!("/CN=bed-{authority}");
-        let extensions = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign,cRLSign"];
+        let extensions = [
+            "-addext",
+            "basicConstraints=critical,CA:TRUE",
+            "-addext",
+            "keyUsage=keyCertSign,cRLSign",
+        ];
         request(site, authority, &subject, &extensions)?;
     }
     for certificate in &CERTIFICATES {
@@ -104,8 +132,10 @@ pub fn kubeconfig(site: &Site, user: &str, file: &str, server: &str) -> Result<S
 
 fn sign(site: &Site, certificate: &Certificate) -> Result<()> {
     let authority = certificate.authority;
-    let (ca, key) = (site.path(&format!("pki/{authority}.crt")), site.path(&format!("pki/{authority}.key")));
-    let mut words = vec!["-CA", &ca, "-CAkey", &key, "-addext", "basicConstraints=critical,CA:FALSE"];
+    let (ca, key) =
+        (site.path(&format!("pki/{authority}.crt")), site.path(&format!("pki/{authority}.key")));
+    let mut words =
+        vec!["-CA", &ca, "-CAkey", &key, "-addext", "basicConstraints=critical,CA:FALSE"];
     for extension in certificate.extensions {
         words.extend(["-addext", extension]);
     }
@@ -114,9 +144,20 @@ fn sign(site: &Site, certificate: &Certificate) -> Result<()> {
 
 /// Makes a key and a certificate; without `-CA` among the words it signs itself.
 fn request(site: &Site, name: &str, subject: &str, words: &[&str]) -> Result<()> {
-    let (key, certificate) = (site.path(&format!("pki/{name}.key")), site.path(&format!("pki/{name}.crt")));
+    let (key, certificate) =
+        (site.path(&format!("pki/{name}.key")), site.path(&format!("pki/{name}.crt")));
     let config = site.path("pki/openssl.cnf");
-    let mut all = vec!["req", "-config", &config, "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let mut all = vec![
+        "req",
+        "-config",
+        &config,
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ];
     all.extend(["-days", "3650", "-subj", subject, "-keyout", &key, "-out", &certificate]);
     all.extend(words);
     openssl(&all)
@@ -125,4 +166,3 @@ fn request(site: &Site, name: &str, subject: &str, words: &[&str]) -> Result<()>
 fn openssl(words: &[&str]) -> Result<()> {
     command::run(Command::new("openssl").args(words)).map(drop)
 }
-

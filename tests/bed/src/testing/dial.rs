@@ -71,7 +71,9 @@ impl<'namespace> Pod<'namespace> {
     pub fn address(&self) -> Result<String> {
         let pod = self.namespace.get(&format!("pod/{}", self.name))?;
         let address = pod.pointer("/status/podIP").and_then(Value::as_str);
-        address.map(str::to_owned).ok_or_else(|| Error::Bed(format!("pod {} has no address", self.name)))
+        address
+            .map(str::to_owned)
+            .ok_or_else(|| Error::Bed(format!("pod {} has no address", self.name)))
     }
 
     /// Runs a command in it and returns what was printed.
@@ -102,17 +104,20 @@ impl<'namespace> Pod<'namespace> {
         script.push_str("wait\n");
         let printed = self.exec(&["sh", "-c", &script])?;
         (0..targets.len())
-            .map(|index| match printed.lines().find_map(|line| line.strip_prefix(&format!("{index} "))) {
-                Some("open") => Ok(Dialled::Open),
-                Some("closed") => Ok(Dialled::Closed),
-                _ => Err(Error::Bed(format!("no answer about target {index}:\n{printed}"))),
+            .map(|index| {
+                match printed.lines().find_map(|line| line.strip_prefix(&format!("{index} "))) {
+                    Some("open") => Ok(Dialled::Open),
+                    Some("closed") => Ok(Dialled::Closed),
+                    _ => Err(Error::Bed(format!("no answer about target {index}:\n{printed}"))),
+                }
             })
             .collect()
     }
 
     /// Asks cluster DNS for a name.
     pub fn resolve(&self, name: &str) -> Result<Dialled> {
-        let script = format!("timeout 4 nslookup {name} >/dev/null 2>&1 && echo open || echo closed");
+        let script =
+            format!("timeout 4 nslookup {name} >/dev/null 2>&1 && echo open || echo closed");
         let printed = self.exec(&["sh", "-c", &script])?;
         Ok(if printed.trim() == "open" { Dialled::Open } else { Dialled::Closed })
     }

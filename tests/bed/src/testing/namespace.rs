@@ -3,15 +3,13 @@
 use std::{
     process::Stdio,
     sync::atomic::{AtomicU32, Ordering},
-
 };
 
 use serde_json::{Value, json};
 
 use super::{LONG, story, until};
 use crate::{
-    Bed,
-    command,
+    Bed, command,
     error::{Error, Result},
 };
 
@@ -123,7 +121,6 @@ impl Namespace {
         create.args(["create", "--dry-run=server", "--namespace", &self.name, "--filename=-"]);
         command::run_with_input(&mut create, object.to_string().as_bytes()).map(drop)
     }
-
 }
 
 impl Drop for Namespace {

@@ -15,7 +15,10 @@ pub fn story(bed: &Bed, namespace: &str) -> String {
     text.push_str("--- events\n");
     let columns = "--output=custom-columns=KIND:.involvedObject.kind,NAME:.involvedObject.name,\
                    REASON:.reason,COUNT:.count,MESSAGE:.message";
-    text.push_str(&told(bed, &["get", "events", "--sort-by=.lastTimestamp", columns, "--namespace", namespace]));
+    text.push_str(&told(
+        bed,
+        &["get", "events", "--sort-by=.lastTimestamp", columns, "--namespace", namespace],
+    ));
     let pods = told(bed, &["get", "pods", "--output=json", "--namespace", namespace]);
     let pods: Value = serde_json::from_str(&pods).unwrap_or_default();
     for pod in pods.pointer("/items").and_then(Value::as_array).into_iter().flatten() {
@@ -27,7 +30,9 @@ pub fn story(bed: &Bed, namespace: &str) -> String {
 fn pod_story(bed: &Bed, namespace: &str, pod: &Value) -> String {
     let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let mut text = format!("--- pod {name}\n");
-    for condition in pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten() {
+    for condition in
+        pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten()
+    {
         if condition.pointer("/status").and_then(Value::as_str) != Some("True") {
             text.push_str(&format!("{condition}\n"));
         }
@@ -35,11 +40,19 @@ fn pod_story(bed: &Bed, namespace: &str, pod: &Value) -> String {
     for list in ["/status/initContainerStatuses", "/status/containerStatuses"] {
         for container in pod.pointer(list).and_then(Value::as_array).into_iter().flatten() {
             let word = |key: &str| container.pointer(key).cloned().unwrap_or_default();
-            text.push_str(&format!("{}: {} last {}\n", word("/name"), word("/state"), word("/lastState")));
+            text.push_str(&format!(
+                "{}: {} last {}\n",
+                word("/name"),
+                word("/state"),
+                word("/lastState")
+            ));
         }
     }
     text.push_str("log:\n");
-    text.push_str(&told(bed, &["logs", name, "--all-containers", LOG_LINES, "--namespace", namespace]));
+    text.push_str(&told(
+        bed,
+        &["logs", name, "--all-containers", LOG_LINES, "--namespace", namespace],
+    ));
     text
 }
 

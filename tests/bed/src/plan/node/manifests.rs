@@ -7,16 +7,12 @@ use crate::error::Result;
 
 /// Writes all objects into one file.
 pub(super) fn write(site: &Site) -> Result<String> {
-    let items = [
-        storage_class(),
-        account(),
-        role(),
-        binding(),
-        corefile(),
-        deployment(),
-        service(),
-    ];
-    site.write_json("node/manifests.json", &json!({"apiVersion": "v1", "kind": "List", "items": items}))
+    let items =
+        [storage_class(), account(), role(), binding(), corefile(), deployment(), service()];
+    site.write_json(
+        "node/manifests.json",
+        &json!({"apiVersion": "v1", "kind": "List", "items": items}),
+    )
 }
 
 fn storage_class() -> Value {

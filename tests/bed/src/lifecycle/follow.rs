@@ -1,0 +1,54 @@
+//! Following a supervisor from outside: its state file is looked at, its steps are printed.
+
+use std::{path::Path, thread, time::Duration};
+
+use crate::{
+    error::{Error, Result},
+    process,
+    progress::{self, Progress},
+    state::State,
+};
+
+/// How often the supervisor's state is looked at.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(30);
+
+/// Prints each step of the supervisor as it ends; returns when the bed is ready.
+pub(super) fn follow(folder: &Path, progress: &Progress) -> Result<()> {
+    let mut printed = 0;
+    let mut running: Option<(String, progress::Step)> = None;
+    loop {
+        let state = State::read(folder)?.unwrap_or_default();
+        let over = running.take_if(|(name, _)| state.current.as_ref() != Some(name));
+        if let Some((_, step)) = over {
+            step.quietly();
+        }
+        // The last one may still grow: steps of one name are counted together.
+        let settled = if state.ready || state.failed.is_some() {
+            state.steps.len()
+        } else {
+            state.steps.len().saturating_sub(1)
+        };
+        for step in state.steps.iter().take(settled).skip(printed) {
+            progress.line(&progress::line(
+                "ok",
+                &step.name,
+                Duration::from_secs_f64(step.seconds),
+                "",
+            ));
+        }
+        printed = printed.max(settled);
+        if let Some(failure) = state.failed {
+            return Err(Error::Bed(failure));
+        }
+        if state.ready {
+            return Ok(());
+        }
+        if process::supervisor(folder).is_none() {
+            return Err(Error::Bed("the bed's first process ended".to_owned()));
+        }
+        if let (None, Some(current)) = (&running, &state.current) {
+            running = Some((current.clone(), progress.step(current.clone())));
+        }
+        thread::sleep(LOOK_INTERVAL);
+    }
+}

@@ -1,0 +1,153 @@
+//! The steps, in their order.
+
+use crate::profile::Profile;
+
+/// A step of verification.
+#[derive(Debug)]
+pub struct Step {
+    /// What `--only` and `--long` take.
+    pub name: &'static str,
+    /// What it shows, in a few words.
+    pub about: &'static str,
+    /// What is run by default; `None` for a step that only exists in a slow form.
+    pub work: Option<Work>,
+    /// The slow form.
+    pub long: Option<Work>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy)]
+pub enum Work {
+    /// Runs cargo with these words.
+    Cargo(&'static [&'static str]),
+    /// Runs cargo with these words and counts tests; with the name of a shared bed if one is named.
+    Test(&'static [&'static str], Option<Profile>),
+    /// Bans, licences, sources, advisories.
+    Deny,
+    /// Files that programs of ours write are as they would write them.
+    Generated,
+    /// Every package of the workspace, compiled with nobody else's features.
+    EachAlone,
+    /// A node bed from a clean clone with empty caches.
+    Cold,
+}
+
+const fn step(name: &'static str, about: &'static str, work: Work) -> Step {
+    Step { name, about, work: Some(work), long: None }
+}
+
+/// What comes before every other step: the programs that steps use.
+pub(super) const PROGRAMS: Step = step(
+    "programs",
+    "the bed program",
+    Work::Cargo(&["build", "--package=understudy-bed", "--locked"]),
+);
+
+/// Every step. Suites that share a bed run their tests side by side; those that make beds, one by one.
+pub const STEPS: [Step; 14] = [
+    step("format", "rustfmt has nothing to change", Work::Cargo(&["fmt", "--all", "--check"])),
+    step(
+        "clippy",
+        "no warning in any target",
+        Work::Cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "--deny=warnings",
+        ]),
+    ),
+    step("deny", "dependencies: bans, licences, sources, advisories", Work::Deny),
+    step("generated", "generated files are fresh", Work::Generated),
+    step(
+        "tidy",
+        "the house rules that can be checked",
+        Work::Test(&["--package=understudy-tests", "--test=tidy"], None),
+    ),
+    step("unit", "rules and golden files", Work::Test(&["--workspace", "--lib", "--bins"], None)),
+    step("doc", "examples in the documentation", Work::Test(&["--workspace", "--doc"], None)),
+    step(
+        "control",
+        "an API server's behaviour, on a control bed",
+        Work::Test(
+            &["--package=understudy-bed", "--test=control", "--", "--include-ignored"],
+            Some(Profile::Control),
+        ),
+    ),
+    step(
+        "fleet",
+        "a thousand fake pods, on a fleet bed",
+        Work::Test(
+            &["--package=understudy-bed", "--test=fleet", "--", "--include-ignored", "--nocapture"],
+            Some(Profile::Fleet),
+        ),
+    ),
+    step(
+        "node",
+        "real pods, volumes, jobs, pulls and fences, on a node bed",
+        Work::Test(
+            &[
+                "--package=understudy-bed",
+                "--test=node",
+                "--test=fences",
+                "--",
+                "--include-ignored",
+            ],
+            Some(Profile::Node),
+        ),
+    ),
+    step(
+        "circumstances",
+        "bad circumstances: one clear line each",
+        Work::Test(
+            &[
+                "--package=understudy-bed",
+                "--test=circumstances",
+                "--",
+                "--include-ignored",
+                "--test-threads=1",
+            ],
+            None,
+        ),
+    ),
+    Step {
+        name: "lifecycle",
+        about: "kills, crashes, side by side, nothing left (long: on every profile)",
+        work: Some(Work::Test(
+            &[
+                "--package=understudy-bed",
+                "--test=lifecycle",
+                "--",
+                "--include-ignored",
+                "--test-threads=1",
+                "--nocapture",
+                "--skip=long_",
+            ],
+            None,
+        )),
+        long: Some(Work::Test(
+            &[
+                "--package=understudy-bed",
+                "--test=lifecycle",
+                "--",
+                "--include-ignored",
+                "--test-threads=1",
+                "--nocapture",
+            ],
+            None,
+        )),
+    },
+    Step {
+        name: "alone",
+        about: "each package compiles alone",
+        work: None,
+        long: Some(Work::EachAlone),
+    },
+    Step {
+        name: "cold",
+        about: "a node bed from a clean clone with empty caches",
+        work: None,
+        long: Some(Work::Cold),
+    },
+];

@@ -1,0 +1,50 @@
+//! Compiled output outside the checkout, so that a second clone on the same machine is quick.
+//!
+//! The folder is shared by all clones and keyed by the compiler. Cargo tells what is fresh by the times
+//! of files, which mean nothing between two clones: when another clone used the folder last, what was
+//! compiled of our own packages is forgotten, and only dependencies are kept.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    command,
+    digest::Key,
+    error::{Error, Result},
+    home::{self, Home},
+};
+
+/// The folder for `CARGO_TARGET_DIR`; the caller holds the lock of verification.
+pub(super) fn folder(home: &Home, workspace: &Path) -> Result<PathBuf> {
+    let rustc = command::run(Command::new("rustc").arg("--version").arg("--verbose"))?;
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let key = Key::default().with("rustc", rustc).with("flags", flags).short();
+    let folder = home.root().join(format!("target-{key}"));
+    home::make_folder(&folder)?;
+    let owner = folder.join("last-workspace");
+    let ours = workspace.display().to_string();
+    if fs::read_to_string(&owner).is_ok_and(|last| last != ours) {
+        forget_own_packages(&folder)?;
+    }
+    home::write_atomically(&owner, ours)?;
+    Ok(folder)
+}
+
+/// Removes cargo's notes on packages of ours in every profile; they are compiled again.
+fn forget_own_packages(folder: &Path) -> Result<()> {
+    for profile in fs::read_dir(folder).map_err(Error::touch("list", folder))?.flatten() {
+        let notes = profile.path().join(".fingerprint");
+        let Ok(items) = fs::read_dir(&notes) else {
+            continue;
+        };
+        for item in items.flatten() {
+            if item.file_name().to_string_lossy().starts_with("understudy") {
+                home::remove_folder(&item.path())?;
+            }
+        }
+    }
+    Ok(())
+}

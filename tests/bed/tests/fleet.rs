@@ -1,5 +1,10 @@
 //! A fleet bed carries a thousand pods that only seem to run, answer HTTP, and end as they are told.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "JSON objects are indexed by name, which cannot panic"
+)]
+
 use std::{collections::BTreeSet, time::Instant};
 
 use serde_json::{Value, json};

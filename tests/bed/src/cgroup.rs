@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::error::{Error, Result};
+use crate::{
+    digest::Key,
+    error::{Error, Result},
+};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -18,9 +21,12 @@ const PARTS: &str = "parts";
 /// Version 1 gives a new cpuset no processors, so nothing can be put into it before they are set.
 const WITHOUT_PARTS: &str = "cpuset";
 
-/// The name of a bed's groups.
-pub fn name(bed: &str) -> String {
-    format!("bed-{bed}")
+/// The name of the groups of the bed in that folder: it tells beds of one name in two caches apart.
+pub fn name(folder: &Path) -> String {
+    let bed = folder.file_name().unwrap_or_default().to_string_lossy();
+    let mut hash = Key::default().with("folder", folder.as_os_str().as_encoded_bytes()).short();
+    hash.truncate(6);
+    format!("bed-{bed}-{hash}")
 }
 
 /// Every hierarchy of this machine.
@@ -38,10 +44,10 @@ fn hierarchies() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Makes the groups of that bed.
-pub fn make(bed: &str) -> Result<()> {
+/// Makes the groups of the bed in that folder.
+pub fn make(folder: &Path) -> Result<()> {
     for hierarchy in hierarchies() {
-        let group = hierarchy.join(name(bed));
+        let group = hierarchy.join(name(folder));
         let path = if group.parent().is_some_and(|parent| parent.ends_with(WITHOUT_PARTS)) {
             group
         } else {
@@ -57,10 +63,10 @@ pub fn make(bed: &str) -> Result<()> {
     Ok(())
 }
 
-/// Moves the calling process into the groups of that bed; its children follow.
-pub fn enter(bed: &str) -> Result<()> {
+/// Moves the calling process into the groups of the bed in that folder; its children follow.
+pub fn enter(folder: &Path) -> Result<()> {
     for hierarchy in hierarchies() {
-        let path = hierarchy.join(name(bed)).join(PARTS).join("cgroup.procs");
+        let path = hierarchy.join(name(folder)).join(PARTS).join("cgroup.procs");
         if path.exists() {
             fs::write(&path, "0").map_err(Error::touch("enter", path))?;
         }
@@ -68,23 +74,23 @@ pub fn enter(bed: &str) -> Result<()> {
     Ok(())
 }
 
-/// The groups of that bed that exist.
-pub fn existing(bed: &str) -> Vec<PathBuf> {
+/// The groups of the bed in that folder that exist.
+pub fn existing(folder: &Path) -> Vec<PathBuf> {
     hierarchies()
         .into_iter()
-        .map(|path| path.join(name(bed)))
+        .map(|path| path.join(name(folder)))
         .filter(|path| path.exists())
         .collect()
 }
 
-/// Removes the groups of that bed, whose processes have ended; the kernel may need a moment.
-pub fn remove(bed: &str) -> Result<()> {
+/// Removes the groups of the bed in that folder, whose processes have ended; the kernel may need a moment.
+pub fn remove(folder: &Path) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        for group in existing(bed) {
+        for group in existing(folder) {
             remove_tree(&group);
         }
-        let left = existing(bed);
+        let left = existing(folder);
         let Some(first) = left.first() else {
             return Ok(());
         };

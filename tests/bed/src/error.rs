@@ -51,7 +51,7 @@ pub enum Error {
     Bed(String),
 
     /// Something did not become true in time.
-    #[error("{what} did not happen within {} s{}", limit.as_secs(), tail_of(story))]
+    #[error("{what} did not happen within {} s{}", limit.as_secs_f32(), tail_of(story))]
     Deadline {
         /// What was waited for.
         what: String,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tool::{Ended, bed, done, said};
+use tool::{Ended, assets, bed, done, said};
 use understudy_bed::{Bed, Home};
 
 /// A cache of its own, in which nothing is built.
@@ -195,7 +195,7 @@ fn corrupt_cache_entry_is_made_again() {
 #[test]
 #[ignore = "needs root: cargo verify --only circumstances"]
 fn name_that_is_up_with_another_profile_is_refused() {
-    let ended = Ended("verify-one-name".to_owned());
+    let ended = Ended::at_last("verify-one-name");
     done(bed().args(["up", "--name", "verify-one-name"]));
     let holder = Bed::attach("verify-one-name").expect("it is up").supervisor();
     let output = bed()
@@ -215,17 +215,9 @@ fn name_that_is_up_with_another_profile_is_refused() {
 #[test]
 #[ignore = "needs root: cargo verify --only circumstances"]
 fn assets_and_contexts_of_others_are_used() {
-    let ended = [Ended("verify-assets".to_owned()), Ended("verify-adopted".to_owned())];
+    let ended = [Ended::at_last("verify-assets"), Ended::at_last("verify-adopted")];
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for (part, names) in [("kubernetes", vec!["kube-apiserver", "kubectl"]), ("etcd", vec!["etcd"])]
-    {
-        let text = done(bed().args(["part", part]));
-        let program = text.lines().find(|line| line.starts_with('/')).expect("a path");
-        for name in names {
-            let target = Path::new(program).with_file_name(name);
-            symlink(target, folder.path().join(name)).expect("linked");
-        }
-    }
+    assets(folder.path());
     let text = done(
         bed().args(["up", "--name", "verify-assets"]).env("KUBEBUILDER_ASSETS", folder.path()),
     );

@@ -4,20 +4,20 @@ mod machine;
 mod tool;
 
 use std::{
-    process::Stdio,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use machine::machine;
-use tool::{Ended, bed, done, said};
+use tool::{Ended, assets, bed, done, said};
 use understudy_bed::{Bed, Home, Profile, lifecycle, state::State};
 
 /// Kills the tool (and only it) at that many moments spread over `up`, and brings the bed up again
 /// after each; the bed must then be whole.
 fn killed_at(profile: Profile, moments: u32) {
     let name = format!("verify-killed-{profile}");
-    let ended = Ended(name.clone());
+    let ended = Ended::at_last(&name);
     let up = || {
         let mut up = bed();
         up.args(["up", "--profile", profile.name(), "--name", &name]);
@@ -68,7 +68,7 @@ fn long_killed_tool_on_every_profile() {
 #[ignore = "makes beds: cargo verify --only lifecycle"]
 fn down_leaves_the_machine_as_it_was() {
     let before = machine();
-    let ended = Ended("verify-traceless".to_owned());
+    let ended = Ended::at_last("verify-traceless");
     done(bed().args(["up", "--profile", "node", "--name", "verify-traceless"]));
     let up = machine();
     assert_ne!(before, up, "a bed that is up shows at least as a listener: the comparison sees it");
@@ -107,7 +107,7 @@ fn down_leaves_the_machine_as_it_was() {
 #[test]
 #[ignore = "makes beds: cargo verify --only lifecycle"]
 fn crashed_part_is_named_and_up_mends_it() {
-    let ended = Ended("verify-crashed".to_owned());
+    let ended = Ended::at_last("verify-crashed");
     done(bed().args(["up", "--name", "verify-crashed"]));
     assert!(done(bed().args(["status", "--name", "verify-crashed"])).contains(" up "));
     let folder = Home::find().expect("there is a home").beds().join("verify-crashed");
@@ -136,7 +136,7 @@ fn crashed_part_is_named_and_up_mends_it() {
 #[test]
 #[ignore = "makes beds: cargo verify --only lifecycle"]
 fn beds_run_side_by_side_and_up_is_idempotent() {
-    let ended = [Ended("verify-left".to_owned()), Ended("verify-right".to_owned())];
+    let ended = [Ended::at_last("verify-left"), Ended::at_last("verify-right")];
     let both: Vec<_> = ["verify-left", "verify-right"]
         .map(|name| thread::spawn(move || done(bed().args(["up", "--name", name]))))
         .into_iter()
@@ -161,5 +161,36 @@ fn beds_run_side_by_side_and_up_is_idempotent() {
     done(bed().args(["down", "--name", "verify-left"]));
     assert!(left.supervisor().is_none());
     right.kubectl_run(&["get", "namespace", "default"]).expect("untouched");
+    drop(ended);
+}
+
+#[test]
+#[ignore = "makes beds: cargo verify --only lifecycle"]
+fn beds_of_a_verification_end_with_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cache = tempfile::tempdir().expect("a temporary folder");
+    assets(folder.path());
+    let here = |words: &[&str]| {
+        let mut command = bed();
+        command
+            .args(words)
+            .env(Home::VARIABLE, cache.path())
+            .env("KUBEBUILDER_ASSETS", folder.path());
+        command
+    };
+    let ended = ["verify-guarded", "other"].map(|name| Ended::in_cache(name, cache.path()));
+    done(&mut here(&["up", "--name", "verify-guarded"]));
+    done(&mut here(&["up", "--name", "other"]));
+    let mut verification = Command::new("sleep").arg("60").spawn().expect("it starts");
+    let pid = verification.id().to_string();
+    let mut guard = here(&["inner", "end-with", &pid]).spawn().expect("it starts");
+    thread::sleep(Duration::from_millis(500));
+    assert!(done(&mut here(&["status", "--name", "verify-guarded"])).contains(" up "));
+    verification.kill().expect("it can be killed");
+    verification.wait().expect("it ends");
+    assert!(guard.wait().expect("it ends").success());
+    assert!(!cache.path().join("beds/verify-guarded").exists());
+    // The guard ends beds of a verification and no other.
+    assert!(done(&mut here(&["status", "--name", "other"])).contains(" up "));
     drop(ended);
 }

@@ -2,13 +2,15 @@
 //!
 //! Each test has a namespace of its own on one shared bed; network policy is in `fences.rs`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use understudy_bed::{
     Bed, Error, Profile,
     home::Home,
     image,
     plan::address,
-    testing::{Dialled, Namespace, Outcome, Pod, shared},
+    testing::{Dialled, Namespace, Outcome, Pod, shared, story, until},
 };
 
 fn bed() -> Result<Bed, Error> {
@@ -275,5 +277,54 @@ fn names_of_previews_lead_to_what_is_exposed_at_the_edge() -> Outcome {
             .args(["--silent", &format!("http://{}/", forward.local())]),
     )?;
     assert_eq!(page, "visitor\n");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a node bed: cargo verify --only node"]
+fn failed_wait_tells_what_happened_in_the_namespace() -> Outcome {
+    let bed = bed()?;
+    let namespace = Namespace::create(&bed, "story")?;
+    namespace.apply(&[job("doomed", "busybox:1", "echo the disk is on fire; exit 7")])?;
+    assert!(!namespace.job_end("doomed")?);
+    let waited: Result<(), Error> = until(
+        "something that never happens",
+        Duration::from_millis(300),
+        || story(&bed, namespace.name()),
+        || Ok(None),
+    );
+    let text = waited.err().map(|error| error.to_string()).unwrap_or_default();
+    for told in [
+        "something that never happens did not happen within 0.3 s",
+        "BackoffLimitExceeded",
+        "\"exitCode\":7",
+        "the disk is on fire",
+    ] {
+        assert!(text.contains(told), "`{told}` is missing:\n{text}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a node bed: cargo verify --only node"]
+fn saved_image_is_loaded_and_run() -> Outcome {
+    let bed = bed()?;
+    let namespace = Namespace::create(&bed, "load")?;
+    let folder = tempfile::tempdir()?;
+    let archive = folder.path().join("saved.tar");
+    let registry = bed.forward(address::REGISTRY_ADDRESS)?;
+    let mut save = std::process::Command::new("skopeo");
+    save.args(["copy", "--quiet", "--src-tls-verify=false"])
+        .arg(format!("docker://{}/busybox:1", registry.local()))
+        .arg(format!("oci-archive:{}", archive.display()));
+    understudy_bed::command::run(&mut save)?;
+    let tag = format!("test/load:{}", namespace.name());
+    assert_eq!(image::load(&bed, &archive, Some(&tag))?, format!("registry.bed:5000/{tag}"));
+    namespace.apply(&[job("loaded", &tag, "echo loaded")])?;
+    assert!(namespace.job_end("loaded")?);
+    assert_eq!(namespace.kubectl(&["logs", "job/loaded"])?, "loaded\n");
+    std::fs::write(&archive, "not an archive")?;
+    let refusal = image::load(&bed, &archive, Some(&tag)).err();
+    assert!(refusal.is_some_and(|error| error.exit_code() == 2));
     Ok(())
 }

@@ -144,7 +144,7 @@ struct Which {
 
 #[derive(Debug, Subcommand)]
 enum Inner {
-    Supervise { folder: PathBuf, name: String },
+    Supervise { folder: PathBuf },
     Forward { to: String },
     Listen { addresses: Vec<String> },
     EndWith { pid: i32 },
@@ -214,8 +214,8 @@ impl Which {
 
 fn inner(role: Inner) -> Result<()> {
     match role {
-        Inner::Supervise { folder, name } => {
-            crate::cgroup::enter(&name)?;
+        Inner::Supervise { folder } => {
+            crate::cgroup::enter(&folder)?;
             supervisor::supervise(&folder)
         }
         Inner::Forward { to } => net::serve_inherited_listener(&to),

@@ -47,7 +47,8 @@ pub fn build(home: &Home, bed: &Bed, folder: &Path, tag: &str, more: &[String]) 
         .args(more)
         .arg(folder)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        // Our own standard output carries the name alone.
+        .stdout(Stdio::from(std::io::stderr()))
         .status()
         .map_err(|source| Error::Spawn { program: program.clone(), source })?;
     if !status.success() {

@@ -43,7 +43,7 @@ pub fn remains(home: &Home, name: &str) -> Remains {
             .iter()
             .map(|pid| pid.as_raw_nonzero().get())
             .collect(),
-        cgroups: cgroup::existing(name),
+        cgroups: cgroup::existing(&folder),
         mounts: mounts.lines().filter(|line| line.contains(&text)).map(str::to_owned).collect(),
         folder: folder.exists().then_some(folder),
     }
@@ -71,6 +71,7 @@ pub fn down(home: &Home, name: &str) -> Result<bool> {
 /// Ends the bed's processes and removes its control groups; its folder with the logs stays. The caller
 /// holds the bed's lock.
 pub(super) fn end(home: &Home, name: &str) -> Result<()> {
-    process::end(&home.beds().join(name))?;
-    cgroup::remove(name)
+    let folder = home.beds().join(name);
+    process::end(&folder)?;
+    cgroup::remove(&folder)
 }

@@ -150,7 +150,7 @@ fn begin(
     if request.profile == Profile::Node {
         plan::MOUNT_POINTS.iter().try_for_each(|point| home::make_folder(Path::new(point)))?;
     }
-    cgroup::make(&request.name)?;
+    cgroup::make(folder)?;
     launch(&site, &plan, listener)?;
     step.done(if has_controller_manager { "" } else { "without a controller manager" });
     Ok(())
@@ -190,7 +190,6 @@ fn launch(site: &Site, plan: &Plan, listener: TcpListener) -> Result<()> {
         .arg(&site.bed_program)
         .args(["inner", process::SUPERVISE])
         .arg(&site.folder)
-        .arg(&site.name)
         .stdin(Stdio::from(OwnedFd::from(listener)))
         .stdout(log)
         .stderr(errors)

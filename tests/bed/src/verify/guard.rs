@@ -19,6 +19,9 @@ use crate::{
 /// What the names of all beds of a verification begin with.
 pub const PREFIX: &str = "verify-";
 
+/// The lock that a verification holds as long as it runs.
+pub(super) const LOCK: &str = "verify";
+
 /// Starts a process that outlives us by as long as it takes to end our beds.
 pub(super) fn start(bed: &Path) -> Result<()> {
     let program = "setsid".to_owned();
@@ -46,7 +49,10 @@ pub fn end_with(pid: i32) -> Result<()> {
         let mut watched = [PollFd::new(&handle, PollFlags::IN)];
         while matches!(poll(&mut watched, None), Err(rustix::io::Errno::INTR) | Ok(0)) {}
     }
-    end_all(&Home::find()?)
+    let home = Home::find()?;
+    // Whoever holds the lock verifies, and has ended by itself what the last one left.
+    let lock = home.lock_file(LOCK)?;
+    if lock.try_lock().is_ok() { end_all(&home) } else { Ok(()) }
 }
 
 /// Ends every bed of a verification; the caller knows that no other one runs.

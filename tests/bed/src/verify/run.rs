@@ -31,8 +31,8 @@ pub fn verify(selection: &Selection, bless: bool) -> Result<ExitCode> {
     let workspace = workspace()?;
     let progress = Progress::new();
     let started = Instant::now();
-    let _lock =
-        home.lock("verify", || progress.line("waiting for another verification on this machine"))?;
+    let _lock = home
+        .lock(guard::LOCK, || progress.line("waiting for another verification on this machine"))?;
     guard::end_all(&home)?;
     let target = target::folder(&home, &workspace)?;
     let logs = home.root().join("verify");

@@ -6,10 +6,11 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 /// listeners, the kernel's settings and /etc. One line per fact.
 pub(crate) fn machine() -> BTreeSet<String> {
     let mut facts = BTreeSet::new();
-    let commands: [(&str, &str, &[&str]); 9] = [
+    let commands: [(&str, &str, &[&str]); 10] = [
         ("addresses", "ip", &["-o", "address"]),
         ("links", "ip", &["-o", "-brief", "link"]),
         ("routes", "ip", &["route", "show", "table", "all"]),
+        ("namespaces", "lsns", &["--noheadings", "--type=net", "--output=NS"]),
         ("netns", "ip", &["netns", "list"]),
         ("nftables", "nft", &["list", "ruleset"]),
         ("iptables", "iptables-save", &[]),

@@ -1,6 +1,11 @@
 //! Running the bed program as people do.
 
-use std::process::{Command, Output};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use understudy_bed::Home;
 
 /// The program under test.
 pub(crate) fn bed() -> Command {
@@ -24,10 +29,42 @@ pub(crate) fn done(command: &mut Command) -> String {
 }
 
 /// Ends a bed when a test ends, however it ends.
-pub(crate) struct Ended(pub(crate) String);
+pub(crate) struct Ended {
+    name: String,
+    cache: Option<PathBuf>,
+}
+
+impl Ended {
+    /// A bed of the usual cache.
+    pub(crate) fn at_last(name: &str) -> Self {
+        Self { name: name.to_owned(), cache: None }
+    }
+
+    /// A bed of another cache.
+    pub(crate) fn in_cache(name: &str, cache: &Path) -> Self {
+        Self { name: name.to_owned(), cache: Some(cache.to_path_buf()) }
+    }
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let _ = bed().args(["down", "--name", &self.0]).output();
+        let mut down = bed();
+        if let Some(cache) = &self.cache {
+            down.env(Home::VARIABLE, cache);
+        }
+        let _ = down.args(["down", "--name", &self.name]).output();
+    }
+}
+
+/// Fills the folder with what `KUBEBUILDER_ASSETS` holds, as links to parts of the usual cache.
+pub(crate) fn assets(folder: &Path) {
+    for (part, names) in [("kubernetes", vec!["kube-apiserver", "kubectl"]), ("etcd", vec!["etcd"])]
+    {
+        let text = done(bed().args(["part", part]));
+        let program = text.lines().find(|line| line.starts_with('/')).expect("a path");
+        for name in names {
+            let target = Path::new(program).with_file_name(name);
+            std::os::unix::fs::symlink(target, folder.join(name)).expect("linked");
+        }
     }
 }

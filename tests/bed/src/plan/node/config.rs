@@ -60,7 +60,7 @@ pub(super) fn registry(site: &Site) -> Result<String> {
 
 /// The kubelet; cgroup v1 is allowed, which it would refuse from 1.36 on.
 pub(super) fn kubelet(site: &Site) -> Result<String> {
-    let group = crate::cgroup::name(&site.name);
+    let group = crate::cgroup::name(&site.folder);
     site.write_json(
         "node/kubelet.json",
         &json!({

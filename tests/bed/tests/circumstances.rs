@@ -195,7 +195,7 @@ fn corrupt_cache_entry_is_made_again() {
 #[test]
 #[ignore = "needs root: cargo verify --only circumstances"]
 fn name_that_is_up_with_another_profile_is_refused() {
-    let ended = Ended::at_last("verify-one-name");
+    let ended = Ended::at_last("verify-one-name", None);
     done(bed().args(["up", "--name", "verify-one-name"]));
     let holder = Bed::attach("verify-one-name").expect("it is up").supervisor();
     let output = bed()
@@ -215,7 +215,7 @@ fn name_that_is_up_with_another_profile_is_refused() {
 #[test]
 #[ignore = "needs root: cargo verify --only circumstances"]
 fn assets_and_contexts_of_others_are_used() {
-    let ended = [Ended::at_last("verify-assets"), Ended::at_last("verify-adopted")];
+    let ended = [Ended::at_last("verify-assets", None), Ended::at_last("verify-adopted", None)];
     let folder = tempfile::tempdir().expect("a temporary folder");
     assets(folder.path());
     let text = done(

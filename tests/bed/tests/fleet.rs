@@ -82,7 +82,10 @@ fn thousand_pods_run_and_each_address_answers() -> Outcome {
         Ok((running.len() == PODS).then_some(running))
     })?;
     let elapsed = started.elapsed().as_secs_f64();
-    println!("1000 pods Running in {elapsed:.1} s: {:.0} pods a second", 1000.0 / elapsed);
+    println!(
+        "measured: 1000 pods Running in {elapsed:.1} s: {:.0} pods a second",
+        1000.0 / elapsed
+    );
     let asked: Vec<String> = addresses.iter().map(|address| format!("{address}:8080")).collect();
     let answers = bed.get_each(asked.clone(), "/hello")?;
     assert_eq!(answers.len(), PODS);

@@ -17,7 +17,7 @@ use understudy_bed::{Bed, Home, Profile, lifecycle, state::State};
 /// after each; the bed must then be whole.
 fn killed_at(profile: Profile, moments: u32) {
     let name = format!("verify-killed-{profile}");
-    let ended = Ended::at_last(&name);
+    let ended = Ended::at_last(&name, None);
     let up = || {
         let mut up = bed();
         up.args(["up", "--profile", profile.name(), "--name", &name]);
@@ -38,7 +38,7 @@ fn killed_at(profile: Profile, moments: u32) {
         let started = Instant::now();
         done(&mut up());
         println!(
-            "{profile}: killed after {:.2} s, up again in {:.2} s",
+            "measured: {profile}: killed after {:.2} s, up again in {:.2} s",
             delay.as_secs_f64(),
             started.elapsed().as_secs_f64()
         );
@@ -68,7 +68,7 @@ fn long_killed_tool_on_every_profile() {
 #[ignore = "makes beds: cargo verify --only lifecycle"]
 fn down_leaves_the_machine_as_it_was() {
     let before = machine();
-    let ended = Ended::at_last("verify-traceless");
+    let ended = Ended::at_last("verify-traceless", None);
     done(bed().args(["up", "--profile", "node", "--name", "verify-traceless"]));
     let up = machine();
     assert_ne!(before, up, "a bed that is up shows at least as a listener: the comparison sees it");
@@ -101,13 +101,13 @@ fn down_leaves_the_machine_as_it_was() {
     let gone: Vec<_> = before.difference(&after).collect();
     let new: Vec<_> = after.difference(&before).collect();
     assert!(gone.is_empty() && new.is_empty(), "gone: {gone:#?}\nnew: {new:#?}");
-    println!("{} facts of the machine are equal before and after", before.len());
+    println!("measured: {} facts of the machine are equal before and after", before.len());
 }
 
 #[test]
 #[ignore = "makes beds: cargo verify --only lifecycle"]
 fn crashed_part_is_named_and_up_mends_it() {
-    let ended = Ended::at_last("verify-crashed");
+    let ended = Ended::at_last("verify-crashed", None);
     done(bed().args(["up", "--name", "verify-crashed"]));
     assert!(done(bed().args(["status", "--name", "verify-crashed"])).contains(" up "));
     let folder = Home::find().expect("there is a home").beds().join("verify-crashed");
@@ -136,7 +136,7 @@ fn crashed_part_is_named_and_up_mends_it() {
 #[test]
 #[ignore = "makes beds: cargo verify --only lifecycle"]
 fn beds_run_side_by_side_and_up_is_idempotent() {
-    let ended = [Ended::at_last("verify-left"), Ended::at_last("verify-right")];
+    let ended = [Ended::at_last("verify-left", None), Ended::at_last("verify-right", None)];
     let both: Vec<_> = ["verify-left", "verify-right"]
         .map(|name| thread::spawn(move || done(bed().args(["up", "--name", name]))))
         .into_iter()
@@ -178,7 +178,7 @@ fn beds_of_a_verification_end_with_it() {
             .env("KUBEBUILDER_ASSETS", folder.path());
         command
     };
-    let ended = ["verify-guarded", "other"].map(|name| Ended::in_cache(name, cache.path()));
+    let ended = ["verify-guarded", "other"].map(|name| Ended::at_last(name, Some(cache.path())));
     done(&mut here(&["up", "--name", "verify-guarded"]));
     done(&mut here(&["up", "--name", "other"]));
     let mut verification = Command::new("sleep").arg("60").spawn().expect("it starts");

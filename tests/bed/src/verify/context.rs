@@ -38,6 +38,13 @@ pub(super) struct Ran {
     pub(super) counts: Counts,
 }
 
+impl Ran {
+    /// What the program measured, by its own words: whatever stands behind `measured: ` in a line.
+    pub(super) fn measured(&self) -> impl Iterator<Item = &str> {
+        self.output.lines().filter_map(|line| line.split_once("measured: ").map(|(_, rest)| rest))
+    }
+}
+
 /// Tests by how they ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counts {

@@ -49,6 +49,7 @@ pub fn verify(selection: &Selection, bless: bool) -> Result<ExitCode> {
         counts.add(ran.counts);
         if ran.success {
             line.done(&ran.note);
+            ran.measured().for_each(|measured| progress.line(&format!("         {measured}")));
         } else {
             line.failed("");
             broken.push(step.name);

@@ -35,14 +35,9 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// A bed of the usual cache.
-    pub(crate) fn at_last(name: &str) -> Self {
-        Self { name: name.to_owned(), cache: None }
-    }
-
-    /// A bed of another cache.
-    pub(crate) fn in_cache(name: &str, cache: &Path) -> Self {
-        Self { name: name.to_owned(), cache: Some(cache.to_path_buf()) }
+    /// A bed of the usual cache, or of that one.
+    pub(crate) fn at_last(name: &str, cache: Option<&Path>) -> Self {
+        Self { name: name.to_owned(), cache: cache.map(Path::to_path_buf) }
     }
 }
 

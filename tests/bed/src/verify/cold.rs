@@ -48,7 +48,9 @@ pub(super) fn cold(context: &Context<'_>) -> Result<Ran> {
     let ended = context.run_as_set(&mut down)?;
     clear()?;
     ran.success &= ended.success;
-    ran.output = ran.output.lines().map(|line| format!("measured: {}\n", line.trim())).collect();
+    let lines: Vec<String> =
+        ran.output.lines().map(|line| format!("measured: {}", line.trim())).collect();
+    ran.output = lines.join("\n");
     ran.note = format!("a node bed from nothing in {took}");
     Ok(ran)
 }

@@ -102,7 +102,7 @@ impl Supervisor {
             Step::Run { name, argv, seconds } => self.run(name, argv, *seconds),
             Step::Dial { name, address, seconds } => self.dial(name, address, *seconds),
         };
-        if let Some(name) = name {
+        if let (Some(name), Ok(())) = (name, &outcome) {
             let mut shared = self.lock();
             shared.state.took(StepTime { name, seconds: started.elapsed().as_secs_f64() });
             self.write_state(&shared)?;

@@ -22,12 +22,10 @@ pub(super) fn follow(folder: &Path, progress: &Progress) -> Result<()> {
         if let Some((_, step)) = over {
             step.quietly();
         }
-        // The last one may still grow: steps of one name are counted together.
-        let settled = if state.ready || state.failed.is_some() {
-            state.steps.len()
-        } else {
-            state.steps.len().saturating_sub(1)
-        };
+        // Steps of one name are counted together, so the last one may still grow.
+        let growing =
+            state.steps.last().is_some_and(|last| state.current.as_ref() == Some(&last.name));
+        let settled = state.steps.len() - usize::from(growing);
         for step in state.steps.iter().take(settled).skip(printed) {
             progress.line(&progress::line(
                 "ok",
@@ -48,6 +46,9 @@ pub(super) fn follow(folder: &Path, progress: &Progress) -> Result<()> {
         }
         if let (None, Some(current)) = (&running, &state.current) {
             running = Some((current.clone(), progress.step(current.clone())));
+        }
+        if let Some((_, step)) = &running {
+            step.at("waiting");
         }
         thread::sleep(LOOK_INTERVAL);
     }

@@ -4,7 +4,7 @@
 //! request of its own, since lines are written after the answers they speak of.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{BufRead, BufReader, Seek, SeekFrom},
     path::PathBuf,
@@ -35,6 +35,9 @@ pub struct Mark(u64);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
+    /// What the API server calls this request; several lines may speak of one.
+    #[serde(rename = "auditID")]
+    pub id: String,
     /// `ResponseComplete`, or `ResponseStarted` for a watch.
     pub stage: String,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
@@ -126,6 +129,7 @@ impl Audit {
 
     fn between(&self, start: Mark, end: Mark) -> Result<Vec<Request>> {
         let mut requests = Vec::new();
+        let mut seen = BTreeSet::new();
         let mut position = start.0;
         let mut reader = self.reader(start.0)?;
         let mut line = String::new();
@@ -138,9 +142,10 @@ impl Audit {
             position += read as u64;
             let request: Request = serde_json::from_str(&line)
                 .map_err(|source| Error::Parse { path: self.path.clone(), source })?;
-            let counts = request.stage
-                == if request.verb == "watch" { "ResponseStarted" } else { "ResponseComplete" };
-            if counts && !request.uri.contains(FENCE) {
+            // A watch counts where it begins; its end may lie in another stretch of the log. All others
+            // have one line, also those refused before anybody knew who asked.
+            let counts = request.verb != "watch" || request.stage == "ResponseStarted";
+            if counts && !request.uri.contains(FENCE) && seen.insert(request.id.clone()) {
                 requests.push(request);
             }
         }

@@ -31,6 +31,12 @@ pub struct Record {
     pub kubectl: PathBuf,
     /// The kubeconfig file for this machine.
     pub kubeconfig: PathBuf,
+    /// The API server's port at this machine's loopback; 0 for a cluster that was brought along.
+    #[serde(default)]
+    pub port: u16,
+    /// The SHA-256 of the program that made it.
+    #[serde(default)]
+    pub made_by: String,
     /// The context of somebody's own cluster; such a bed has no processes of ours.
     pub context: Option<String>,
 }
@@ -53,13 +59,14 @@ impl Bed {
         let folder = home.beds().join(name);
         let Some(record) = Self::record_of(&folder)? else {
             return Err(Error::Refuse(format!(
-                "no bed `{name}` is up: bring one up with `cargo bed up --profile {name} --name {name}`"
+                "no bed `{name}` is up: `cargo bed up --profile control|fleet|node --name {name}` makes one"
             )));
         };
         let bed = Self { folder, record };
         if bed.record.context.is_none() {
-            let ready = State::read(&bed.folder)?.is_some_and(|state| state.ready);
-            if bed.supervisor().is_none() || !ready {
+            let state = State::read(&bed.folder)?.unwrap_or_default();
+            let whole = state.ready && state.dead_parts().is_empty();
+            if bed.supervisor().is_none() || !whole {
                 return Err(Error::Refuse(format!(
                     "bed `{name}` is not up: `cargo bed status` says why, `cargo bed up` mends it"
                 )));
@@ -111,9 +118,8 @@ impl Bed {
     pub fn kubectl(&self) -> Command {
         let mut command = Command::new(&self.record.kubectl);
         command.arg(format!("--kubeconfig={}", self.record.kubeconfig.display()));
-        if let Some(context) = &self.record.context {
-            command.arg(format!("--context={context}"));
-        }
+        // Every bed has the same address inside: what kubectl remembers of one is wrong for another.
+        command.env("KUBECACHEDIR", self.folder.join("kubectl-cache"));
         command
     }
 
@@ -138,6 +144,7 @@ impl Bed {
             command.arg(format!("--wd={}", here.display()));
         }
         command.arg("--").arg(program).env("KUBECONFIG", self.folder.join("kube/admin"));
+        command.env("KUBECACHEDIR", self.folder.join("kubectl-cache"));
         if let Some(programs) = self.record.kubectl.parent() {
             let mut path = programs.as_os_str().to_owned();
             path.push(":");

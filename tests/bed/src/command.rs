@@ -52,11 +52,12 @@ pub fn run_with_input(command: &mut Command, input: &[u8]) -> Result<String> {
     })
 }
 
-/// A program in a mount namespace of its own, which ends when we do: a kill of ours leaves neither a
-/// process nor a mount behind.
+/// A program in mount and PID namespaces of its own, which end when we do: a kill of ours leaves neither
+/// a process of its nor a mount behind.
 pub fn tied(program: &str) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--"]);
+    command.args(["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]);
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
     command.arg(program);
     command
 }

@@ -35,12 +35,19 @@ impl Home {
         };
         if root.is_relative() {
             return Err(Error::Refuse(format!(
-                "{} must be an absolute path, not `{}`",
-                Self::VARIABLE,
-                root.display()
+                "the cache folder must be an absolute path, not `{}`: mend {} (or XDG_CACHE_HOME, HOME)",
+                root.display(),
+                Self::VARIABLE
             )));
         }
-        let home = Self(root);
+        Self::at(&root)
+    }
+
+    /// The folder at that path, made if it is not there.
+    pub fn at(root: &Path) -> Result<Self> {
+        make_folder(root)?;
+        // One folder has one name: beds are found by it.
+        let home = Self(fs::canonicalize(root).map_err(Error::touch("find", root))?);
         for folder in [home.parts(), home.beds(), home.locks(), home.staging()] {
             make_folder(&folder)?;
         }

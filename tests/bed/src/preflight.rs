@@ -9,8 +9,11 @@ use crate::{
     progress::Progress,
 };
 
-/// Parts, images and compiled code of one machine; measured at 8 GiB after everything was built.
-pub const FREE_SPACE: u64 = 10 << 30;
+/// What building needs: parts, images, Go's caches and compiled code; measured at 8 GiB.
+pub const TO_BUILD: u64 = 10 << 30;
+
+/// What a bed needs whose parts are there; measured at 0.4 GiB when it is new.
+pub const TO_RUN: u64 = 1 << 30;
 
 /// A program or file a bed needs, and the Debian package that brings it.
 #[derive(Debug, Clone, Copy)]
@@ -59,18 +62,18 @@ pub fn root() -> Result<()> {
 }
 
 /// Refuses a disk with too little room for what is about to be made.
-pub fn free_space(home: &Home) -> Result<u64> {
+pub fn free_space(home: &Home, needed: u64) -> Result<u64> {
     let stat = rustix::fs::statvfs(home.root())
         .map_err(Error::kernel("read the free space of the cache"))?;
     let free = stat.f_bavail * stat.f_frsize;
-    if free >= FREE_SPACE {
+    if free >= needed {
         return Ok(free);
     }
     Err(Error::Refuse(format!(
         "{:.1} GiB are free below {}, {} GiB are needed: make room, or set {} to a larger disk",
         in_gib(free),
         home.root().display(),
-        FREE_SPACE >> 30,
+        needed >> 30,
         Home::VARIABLE
     )))
 }
@@ -155,7 +158,8 @@ pub fn packages(wanted: &[Package], progress: &Progress) -> Result<()> {
     if let Err(error) = outcome {
         step.failed("");
         return Err(Error::Refuse(format!(
-            "missing on this machine: {list}, and installing failed; try `{by_hand}` by hand:\n{error}"
+            "missing on this machine: {list}, and installing failed ({}); try `{by_hand}` by hand",
+            command::last_lines(&error.to_string(), 1)
         )));
     }
     step.done("installed");

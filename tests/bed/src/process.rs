@@ -32,6 +32,39 @@ pub fn processes(folder: &Path) -> Vec<Pid> {
         .collect()
 }
 
+/// Kills every process whose environment carries that word.
+pub fn kill_marked(mark: &str) {
+    let Ok(items) = fs::read_dir("/proc") else { return };
+    let carries = |pid: Pid| {
+        let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
+        environment
+            .is_ok_and(|text| text.split(|byte| *byte == 0).any(|word| word == mark.as_bytes()))
+    };
+    let pids = items.flatten().filter_map(|item| item.file_name().to_str()?.parse().ok());
+    for pid in pids.filter_map(Pid::from_raw).filter(|pid| carries(*pid)) {
+        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        if carries(pid) {
+            // One that ended meanwhile is as good as killed.
+            let _ = pidfd_send_signal(&handle, Signal::KILL);
+        }
+    }
+}
+
+/// Names of the beds whose supervisor lives and has its folder below that one.
+pub fn names_below(beds: &Path) -> Vec<String> {
+    let Ok(items) = fs::read_dir("/proc") else { return Vec::new() };
+    let lines = items.flatten().filter_map(|item| fs::read(item.path().join("cmdline")).ok());
+    lines
+        .filter_map(|line| {
+            let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+            let pair = words.windows(2).find(|pair| pair.first() == Some(&SUPERVISE.as_bytes()))?;
+            let folder = Path::new(std::str::from_utf8(pair.last()?).ok()?);
+            let name = folder.strip_prefix(beds).ok()?.to_str()?;
+            Some(name.to_owned())
+        })
+        .collect()
+}
+
 fn carries(pid: Pid, folder: &Path) -> bool {
     let Ok(line) = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())) else {
         return false;

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 use crate::{
     command,
@@ -30,6 +30,8 @@ use crate::{
 const REAP_INTERVAL: Duration = Duration::from_millis(10);
 /// How long to wait between two tries of the same step.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a program that is run once may take, in seconds.
+const LONGEST_RUN: u64 = 120;
 /// How long a single dial may take.
 const DIAL_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -46,8 +48,23 @@ struct Shared {
     ended: BTreeMap<i32, String>,
 }
 
+/// Takes the lock that says that this bed lives, to those too who cannot see our process.
+fn alive(folder: &Path) -> Result<File> {
+    let path = alive_path(folder);
+    let file = File::create(&path).map_err(Error::touch("write", &path))?;
+    file.try_lock().map_err(|_| Error::Bed("another supervisor has this bed".to_owned()))?;
+    Ok(file)
+}
+
+/// The file whose lock is held as long as the bed in that folder lives: beside it, since the folder
+/// itself is removed and made again.
+pub fn alive_path(folder: &Path) -> PathBuf {
+    folder.with_extension("alive")
+}
+
 /// Carries out the plan of that folder and then stays for ever.
 pub fn supervise(folder: &Path) -> Result<()> {
+    let _alive = alive(folder)?;
     let plan_path = folder.join("plan.json");
     let text = std::fs::read(&plan_path).map_err(Error::touch("read", &plan_path))?;
     let plan: Plan =
@@ -60,7 +77,8 @@ pub fn supervise(folder: &Path) -> Result<()> {
     let reaper =
         Supervisor { folder: folder.to_path_buf(), shared: Arc::clone(&supervisor.shared) };
     thread::spawn(move || reaper.reap_for_ever());
-    let outcome = plan.steps.iter().try_for_each(|step| supervisor.timed(step));
+    let steps = plan.steps.iter().try_for_each(|step| supervisor.timed(step));
+    let outcome = steps.and_then(|()| supervisor.check_parts("the last step"));
     {
         let mut shared = supervisor.lock();
         match &outcome {
@@ -154,15 +172,16 @@ impl Supervisor {
     }
 
     fn run(&self, name: &str, argv: &[String], seconds: u64) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let deadline = Instant::now() + Duration::from_secs(seconds.max(LONGEST_RUN));
+        let again = Instant::now() + Duration::from_secs(seconds);
         loop {
             let pid = self.spawn(name, argv, false)?;
-            let exit = self.end_of(pid);
+            let exit = self.end_of(pid, name, deadline)?;
             if exit == "exit code 0" {
                 return Ok(());
             }
             self.check_parts(name)?;
-            if Instant::now() >= deadline {
+            if Instant::now() >= again {
                 return Err(self.told(name, &format!("`{name}` failed ({exit})")));
             }
             thread::sleep(RETRY_INTERVAL);
@@ -183,11 +202,20 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Waits for the end of that child.
-    fn end_of(&self, pid: i32) -> String {
+    /// Waits for the end of that child; one that takes too long, or whose part died meanwhile, is killed.
+    fn end_of(&self, pid: i32, name: &str, deadline: Instant) -> Result<String> {
         loop {
             if let Some(exit) = self.lock().ended.remove(&pid) {
-                return exit;
+                return Ok(exit);
+            }
+            let trouble = self.check_parts(name).err().or_else(|| {
+                let late = Instant::now() >= deadline;
+                late.then(|| self.told(name, &format!("`{name}` did not end in time")))
+            });
+            if let Some(trouble) = trouble {
+                // It is our child and not yet buried, so the PID is still its own.
+                let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
+                return Err(trouble);
             }
             thread::sleep(REAP_INTERVAL);
         }

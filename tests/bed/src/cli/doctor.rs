@@ -23,7 +23,11 @@ pub(super) fn doctor(home: &Home) -> ExitCode {
     say("root", preflight::root().map(|()| "yes".to_owned()));
     say("Rust", preflight::rust());
     say("Go", part::check_go());
-    say("free space", preflight::free_space(home).map(|bytes| format!("{:.0} GiB", in_gib(bytes))));
+    say(
+        "free space",
+        preflight::free_space(home, preflight::TO_BUILD)
+            .map(|bytes| format!("{:.0} GiB", in_gib(bytes))),
+    );
     say("cache", Ok(home.root().display().to_string()));
     for profile in Profile::ALL {
         let missing = preflight::missing(&profile.packages());

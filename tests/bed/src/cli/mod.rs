@@ -13,7 +13,7 @@ use crate::{
     bed::Bed,
     error::{Error, Result},
     home::Home,
-    lifecycle, net, part,
+    lifecycle, net, part, preflight,
     profile::Profile,
     progress::{Progress, spoken},
     supervisor,
@@ -39,7 +39,7 @@ enum Command {
         #[command(flatten)]
         which: Which,
         /// Every bed of this machine
-        #[arg(long, conflicts_with = "name")]
+        #[arg(long)]
         all: bool,
     },
     /// Say how each bed is; exit code 1 if one is broken
@@ -125,7 +125,7 @@ struct Up {
     #[arg(long, default_value = "control")]
     profile: Profile,
     /// The bed's name; by default its profile's
-    #[arg(long)]
+    #[arg(long, env = "UNDERSTUDY_BED", hide_env_values = true)]
     name: Option<String>,
     /// The API server's port at 127.0.0.1; by default any free one
     #[arg(long, default_value_t = 0)]
@@ -138,7 +138,7 @@ struct Up {
 #[derive(Debug, Args)]
 struct Which {
     /// The bed; may be left out while there is only one
-    #[arg(long, env = "UNDERSTUDY_BED")]
+    #[arg(long, env = "UNDERSTUDY_BED", hide_env_values = true)]
     name: Option<String>,
 }
 
@@ -288,6 +288,9 @@ fn part_program(home: &Home, name: &str) -> Result<PathBuf> {
             names.join(", ")
         )));
     };
+    if !part.is_cached(home) {
+        preflight::free_space(home, preflight::TO_BUILD)?;
+    }
     let entry = part.ensure(home, &Progress::new())?;
     Ok(part.program(&entry))
 }

@@ -3,7 +3,7 @@
 mod seed;
 mod work;
 
-pub use seed::seed;
+pub use seed::{mirror, seed};
 pub use work::{build, load};
 
 use std::{path::Path, process::Command};

@@ -49,28 +49,29 @@ pub fn seed(home: &Home, coredns: &Entry, pause: &Entry, progress: &Progress) ->
         .with("pause", pause.name())
         .short();
     let programs = [COREDNS.program(coredns), PAUSE.program(pause)];
-    let found = entry::ensure(home, &format!("images-{key}"), progress, |folder, step| {
-        make(home, folder, &programs, step)
+    let name = format!("images-{key}");
+    let found = entry::ensure(home, &name, progress, |folder, step| {
+        // Only the registry's folder stays in the entry.
+        let work = entry::fresh_staging(home, &format!("{name}-work"))?;
+        let outcome = make(&work, folder, &programs, step);
+        home::remove_folder(&work)?;
+        outcome
     })?;
     Ok(found.folder().join("registry"))
 }
 
-fn make(home: &Home, folder: &Path, programs: &[PathBuf], step: &Step) -> Result<()> {
-    // Only the registry's folder stays in the entry.
-    let work = entry::fresh_staging(home, "image-work")?;
-    let outcome = contexts(&work, programs, step).and_then(|images| {
-        let registry = Registry::start(&work, &folder.join("registry"))?;
-        for (name, context) in images {
-            step.at(&format!("image {name}"));
-            let mut bud = buildah(&work.join("buildah"))?;
-            bud.args(["bud", "--quiet", "--isolation=chroot", "--tag", &name]).arg(context);
-            command::run(&mut bud)?;
-            push(&work.join("buildah"), &name, &format!("{}/{name}", registry.address))?;
-        }
-        Ok(())
-    });
-    home::remove_folder(&work)?;
-    outcome
+fn make(work: &Path, folder: &Path, programs: &[PathBuf], step: &Step) -> Result<()> {
+    let images = contexts(work, programs, step)?;
+    let registry = Registry::start(work, &folder.join("registry"))?;
+    let storage = work.join("buildah");
+    for (name, context) in images {
+        step.at(&format!("image {name}"));
+        let mut bud = buildah(&storage)?;
+        bud.args(["bud", "--quiet", "--isolation=chroot", "--tag", &name]).arg(context);
+        command::run(&mut bud)?;
+        push(&storage, &name, &format!("{}/{name}", registry.address))?;
+    }
+    Ok(())
 }
 
 /// Makes a build context for each image; returns names and folders.
@@ -132,7 +133,7 @@ fn debootstrap(root: &Path, step: &Step) -> Result<()> {
 }
 
 /// The first mirror of this machine's apt that carries the release.
-fn mirror() -> Result<String> {
+pub fn mirror() -> Result<String> {
     let format = "--format=$(SITE) $(CODENAME) $(COMPONENT)";
     let text = command::run(Command::new("apt-get").args([
         "indextargets",

@@ -1,13 +1,18 @@
 //! Ending a bed, and proving that nothing of it is left.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::check_name;
 use crate::{
     cgroup,
     error::{Error, Result},
     home::{self, Home},
-    process,
+    process, supervisor,
 };
 
 /// What is left of a bed on this machine; everything empty means nothing.
@@ -60,6 +65,7 @@ pub fn down(home: &Home, name: &str) -> Result<bool> {
     }
     end(home, name)?;
     home::remove_folder(&home.beds().join(name))?;
+    let _ = fs::remove_file(supervisor::alive_path(&home.beds().join(name)));
     let left = remains(home, name);
     if left.is_empty() {
         Ok(true)
@@ -73,5 +79,16 @@ pub fn down(home: &Home, name: &str) -> Result<bool> {
 pub(super) fn end(home: &Home, name: &str) -> Result<()> {
     let folder = home.beds().join(name);
     process::end(&folder)?;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let alive = supervisor::alive_path(&folder);
+    while File::open(&alive).is_ok_and(|file| file.try_lock().is_err()) {
+        if Instant::now() > deadline {
+            return Err(Error::Refuse(format!(
+                "bed `{name}` lives, but its processes cannot be seen from here: end it from the container or \
+                 PID namespace that it was brought up in"
+            )));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
     cgroup::remove(&folder)
 }

@@ -3,6 +3,7 @@
 use std::{path::Path, thread, time::Duration};
 
 use crate::{
+    command,
     error::{Error, Result},
     process,
     progress::{self, Progress},
@@ -42,7 +43,8 @@ pub(super) fn follow(folder: &Path, progress: &Progress) -> Result<()> {
             return Ok(());
         }
         if process::supervisor(folder).is_none() {
-            return Err(Error::Bed("the bed's first process ended".to_owned()));
+            let tail = command::last_lines_of(&folder.join("logs/supervisor.log"), 10);
+            return Err(Error::Bed(format!("the bed's first process ended:\n{tail}")));
         }
         if let (None, Some(current)) = (&running, &state.current) {
             running = Some((current.clone(), progress.step(current.clone())));

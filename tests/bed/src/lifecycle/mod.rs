@@ -6,6 +6,7 @@
 mod down;
 mod follow;
 mod parts;
+mod present;
 mod status;
 mod up;
 

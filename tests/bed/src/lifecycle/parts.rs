@@ -9,7 +9,7 @@ use super::Request;
 use crate::{
     error::{Error, Result},
     home::Home,
-    image, part,
+    image, part, preflight,
     profile::Profile,
     progress::Progress,
 };
@@ -23,10 +23,27 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    /// Refuses what would end badly later: wrong assets; no Go, or too little room, for what is missing.
+    pub(super) fn check(home: &Home, request: &Request) -> Result<()> {
+        if let (Some(assets), Profile::Control) = (&request.assets, request.profile) {
+            Self::found_in(assets)?;
+            return preflight::free_space(home, preflight::TO_RUN).map(drop);
+        }
+        if request.profile.parts().iter().all(|part| part.is_cached(home)) {
+            return preflight::free_space(home, preflight::TO_RUN).map(drop);
+        }
+        preflight::free_space(home, preflight::TO_BUILD)?;
+        part::check_go().map(drop)
+    }
+
     /// Has every part of the profile, or the assets that were named.
     pub(super) fn ensure(home: &Home, request: &Request, progress: &Progress) -> Result<Self> {
         if let (Some(assets), Profile::Control) = (&request.assets, request.profile) {
             return Self::found_in(assets);
+        }
+        if request.profile == Profile::Node {
+            // Before minutes of building, not after.
+            image::mirror()?;
         }
         let mut programs = BTreeMap::new();
         let mut entries = BTreeMap::new();
@@ -48,6 +65,7 @@ impl Parts {
 
     /// `KUBEBUILDER_ASSETS` holds no controller manager as a rule: then there is none.
     fn found_in(assets: &Path) -> Result<Self> {
+        let assets = std::path::absolute(assets).map_err(Error::touch("find", assets))?;
         let mut programs = BTreeMap::new();
         for name in ["etcd", "kube-apiserver", "kubectl", "kube-controller-manager"] {
             let path = assets.join(name);

@@ -1,6 +1,9 @@
 //! How beds are: from their state files and from what the kernel says is alive.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use crate::{
     bed::{Bed, Record},
@@ -40,23 +43,24 @@ pub struct Report {
     pub parts: BTreeMap<String, PartState>,
 }
 
-/// Every bed of this machine.
+/// Every bed of this machine: those with a folder, and those that live although theirs was removed.
 pub fn reports(home: &Home) -> Result<Vec<Report>> {
     let folder = home.beds();
-    let mut names: Vec<String> = fs::read_dir(&folder)
-        .map_err(Error::touch("list", folder))?
+    let folders = fs::read_dir(&folder)
+        .map_err(Error::touch("list", &folder))?
         .flatten()
-        .filter_map(|item| item.file_name().into_string().ok())
-        .collect();
-    names.sort();
+        .filter(|item| item.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter_map(|item| item.file_name().into_string().ok());
+    let names: BTreeSet<String> = folders.chain(process::names_below(&folder)).collect();
     names.iter().map(|name| report(home, name)).collect()
 }
 
 /// The bed of that name.
 pub fn report(home: &Home, name: &str) -> Result<Report> {
     let folder = home.beds().join(name);
-    let record = Bed::record_of(&folder)?;
-    let state = State::read(&folder)?.unwrap_or_default();
+    // A file that cannot be read, or that another version wrote, is as good as none.
+    let record = Bed::record_of(&folder).unwrap_or_default();
+    let state = State::read(&folder).unwrap_or_default().unwrap_or_default();
     let foreign = record.as_ref().is_some_and(|record| record.context.is_some());
     let health = if foreign {
         Health::Foreign

@@ -15,10 +15,11 @@ use super::{
     check_name, down,
     follow::{LOOK_INTERVAL, follow},
     parts::Parts,
+    present::already_up,
 };
 use crate::{
     bed::{Bed, Record},
-    cgroup,
+    cgroup, digest,
     error::{Error, Result},
     home::{self, Home},
     net,
@@ -57,8 +58,8 @@ pub fn up(home: &Home, request: &Request, progress: &Progress) -> Result<Bed> {
         return Ok(bed);
     }
     let listener = net::loopback_listener(request.port)?;
+    Parts::check(home, request)?;
     preflight::packages(&request.profile.packages(), progress)?;
-    preflight::free_space(home)?;
     let parts = Parts::ensure(home, request, progress)?;
     // Whatever is there belongs to a run that did not get to its end.
     down::end(home, &request.name)?;
@@ -66,52 +67,11 @@ pub fn up(home: &Home, request: &Request, progress: &Progress) -> Result<Bed> {
     let outcome =
         begin(request, &folder, parts, listener, progress).and_then(|()| follow(&folder, progress));
     if let Err(error) = outcome {
-        // The folder stays for its logs; nothing else does.
-        down::end(home, &request.name)?;
+        // The folder stays for its logs; nothing else does. What went wrong first is what is told.
+        let _ = down::end(home, &request.name);
         return Err(error);
     }
     Bed::attach_in(home, &request.name)
-}
-
-/// A bed of that name that lives: the same one is good, or is waited for; another profile is refused.
-fn already_up(
-    home: &Home,
-    request: &Request,
-    folder: &Path,
-    progress: &Progress,
-) -> Result<Option<Bed>> {
-    let Some(record) = Bed::record_of(folder)? else {
-        return Ok(None);
-    };
-    let name = &request.name;
-    if let Some(context) = record.context {
-        return Err(Error::Refuse(format!(
-            "bed `{name}` is the cluster of context `{context}`: `cargo bed down --name {name}` lets go of it"
-        )));
-    }
-    if process::supervisor(folder).is_none() {
-        return Ok(None);
-    }
-    if record.profile != request.profile {
-        return Err(Error::Refuse(format!(
-            "bed `{name}` is up with profile {}: take it down first (`cargo bed down --name {name}`), \
-             or choose another name",
-            record.profile
-        )));
-    }
-    let state = State::read(folder)?.unwrap_or_default();
-    if state.failed.is_some() || !state.dead_parts().is_empty() {
-        progress.line(&format!("  !    bed `{name}` is broken: starting over"));
-        return Ok(None);
-    }
-    if !state.ready {
-        progress.line(&format!("  ..   bed `{name}` is coming up already: following"));
-        if follow(folder, progress).is_err() {
-            progress.line("  !    it failed: starting over");
-            return Ok(None);
-        }
-    }
-    Bed::attach_in(home, name).map(Some)
 }
 
 /// Writes every file of the bed and launches its supervisor.
@@ -143,6 +103,8 @@ fn begin(
         profile: request.profile,
         kubectl: site.program("kubectl").into(),
         kubeconfig: kubeconfig.into(),
+        port,
+        made_by: digest::of_file(&site.bed_program)?,
         context: None,
     };
     write_json(&folder.join("bed.json"), &record)?;
@@ -158,9 +120,9 @@ fn begin(
 
 /// Our own program inside the bed's folder: a rebuild of it must not reach a running bed.
 fn own_program(folder: &Path) -> Result<PathBuf> {
-    let own = env::current_exe().map_err(Error::kernel("find our own program"))?;
     let path = folder.join("bed");
-    fs::copy(&own, &path).map_err(Error::touch("copy", own))?;
+    // Not by its path: a rebuild may have replaced it since we were started.
+    fs::copy("/proc/self/exe", &path).map_err(Error::touch("copy our program to", &path))?;
     Ok(path)
 }
 
@@ -193,7 +155,11 @@ fn launch(site: &Site, plan: &Plan, listener: TcpListener) -> Result<()> {
         .stdin(Stdio::from(OwnedFd::from(listener)))
         .stdout(log)
         .stderr(errors)
-        .current_dir("/");
+        .current_dir("/")
+        // Proxies, another KUBECONFIG, a temporary folder: none of the user's settings are the bed's.
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .env("HOME", &site.folder);
     let mut child =
         command.spawn().map_err(|source| Error::Spawn { program: "unshare".to_owned(), source })?;
     // The launcher lives as long as the bed; somebody has to bury it while we are here.

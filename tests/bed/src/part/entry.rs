@@ -58,7 +58,7 @@ pub fn ensure(
     let _lock = home.lock(name, || step.at("waiting for another run that makes it"))?;
     let mut note = "built";
     if folder.exists() {
-        match fault(&folder) {
+        match fault(&folder)? {
             None => {
                 step.done("cached");
                 return Ok(Entry { folder });
@@ -124,30 +124,27 @@ pub(crate) fn fresh_staging(home: &Home, name: &str) -> Result<PathBuf> {
     Ok(staging)
 }
 
-/// What is wrong with the entry, if anything.
-fn fault(folder: &Path) -> Option<String> {
+/// What is wrong with the entry, if anything. Trouble with reading is trouble of the machine: it must not
+/// throw away what running beds use.
+fn fault(folder: &Path) -> Result<Option<String>> {
     let path = folder.join(MANIFEST);
-    let manifest: Manifest = match fs::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
-        Ok(Ok(manifest)) => manifest,
-        _ => return Some(format!("{MANIFEST} cannot be read")),
-    };
-    let found = match hashes(folder) {
-        Ok(found) => found,
-        Err(error) => return Some(error.to_string()),
-    };
+    let manifest: Option<Manifest> =
+        fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let Some(manifest) = manifest else { return Ok(Some(format!("{MANIFEST} cannot be read"))) };
+    let found = hashes(folder)?;
     for (name, hash) in &manifest.files {
         match found.get(name) {
-            None => return Some(format!("{} is missing", name.display())),
+            None => return Ok(Some(format!("{} is missing", name.display()))),
             Some(other) if other != hash => {
-                return Some(format!("the SHA-256 of {} differs", name.display()));
+                return Ok(Some(format!("the SHA-256 of {} differs", name.display())));
             }
             Some(_) => {}
         }
     }
-    None
+    Ok(None)
 }
 
-/// The SHA-256 of every regular file below the folder, by relative path; links are not followed.
+/// What is below the folder by relative path: the SHA-256 of every regular file, the target of every link.
 fn hashes(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let mut files = Vec::new();
     collect(folder, folder, &mut files)?;
@@ -163,7 +160,17 @@ fn hashes(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
 }
 
 fn hash_each(folder: &Path, names: &[PathBuf]) -> Result<BTreeMap<PathBuf, String>> {
-    names.iter().map(|name| Ok((name.clone(), digest::of_file(&folder.join(name))?))).collect()
+    names
+        .iter()
+        .map(|name| {
+            let path = folder.join(name);
+            let content = match fs::read_link(&path) {
+                Ok(target) => format!("link to {}", target.display()),
+                Err(_) => digest::of_file(&path)?,
+            };
+            Ok((name.clone(), content))
+        })
+        .collect()
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -173,7 +180,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let kind = item.file_type().map_err(Error::touch("read", &path))?;
         if kind.is_dir() {
             collect(root, &path, files)?;
-        } else if kind.is_file() && item.file_name() != MANIFEST {
+        } else if item.file_name() != MANIFEST {
             files.push(path.strip_prefix(root).map_or_else(|_| path.clone(), Path::to_path_buf));
         }
     }

@@ -11,8 +11,7 @@ use super::Part;
 use crate::{
     command,
     error::{Error, Result},
-    home::{self, Home},
-    preflight,
+    home, preflight,
     progress::Step,
 };
 
@@ -31,9 +30,8 @@ const UNREACHABLE: [&str; 7] = [
 ];
 
 /// Builds the part's program and its other names into `folder/bin`.
-pub(super) fn build(part: &Part, home: &Home, folder: &Path, step: &Step) -> Result<()> {
+pub(super) fn build(part: &Part, folder: &Path, step: &Step) -> Result<()> {
     check()?;
-    preflight::free_space(home)?;
     let module = folder.join("module");
     home::make_folder(&module)?;
     for (name, content) in part.module {
@@ -41,13 +39,14 @@ pub(super) fn build(part: &Part, home: &Home, folder: &Path, step: &Step) -> Res
         fs::write(&path, content).map_err(Error::touch("write", path))?;
     }
     step.at("fetching modules");
-    go(&module, &["mod", "download"])?;
+    go(&module, &["mod", "download"]).map_err(told)?;
     let total = go(&module, &["list", "-deps", part.package])?.lines().count();
     let bin = folder.join("bin");
     home::make_folder(&bin)?;
     compile(part, &module, &bin.join(part.name), |compiled, package| {
         step.at(&format!("{compiled} of at most {total} packages, now {package}"));
     })?;
+    home::remove_folder(&module)?;
     for name in part.called {
         std::os::unix::fs::symlink(part.name, bin.join(name))
             .map_err(Error::touch("link", bin.join(name)))?;
@@ -77,13 +76,17 @@ fn environment(command: &mut Command, module: &Path) {
         .env("GOTOOLCHAIN", "local")
         .env("CGO_ENABLED", "0")
         .env("GOFLAGS", "-buildvcs=false -mod=readonly")
-        .env("GOWORK", "off");
+        .env("GOWORK", "off")
+        // For this machine, whatever its user builds for elsewhere.
+        .env_remove("GOOS")
+        .env_remove("GOARCH")
+        .env("GOTMPDIR", module);
 }
 
 fn go(module: &Path, words: &[&str]) -> Result<String> {
     let mut command = command::tied("go");
     environment(&mut command, module);
-    command::run(command.args(words)).map_err(told)
+    command::run(command.args(words))
 }
 
 /// Turns a registry that is out of reach into one line; leaves every other failure as it is.
@@ -134,9 +137,9 @@ fn compile(
     if status.success() {
         return Ok(());
     }
-    Err(told(Error::Run {
+    Err(Error::Run {
         program: format!("go build {}", part.package),
         status: status.to_string(),
         output: command::last_lines(&printed.join("\n"), 25),
-    }))
+    })
 }

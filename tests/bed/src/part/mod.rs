@@ -50,8 +50,13 @@ impl Part {
     pub fn ensure(&self, home: &Home, progress: &Progress) -> Result<Entry> {
         let key = self.key(go::MINIMUM);
         entry::ensure(home, &format!("{}-{key}", self.name), progress, |folder, step| {
-            go::build(self, home, folder, step)
+            go::build(self, folder, step)
         })
+    }
+
+    /// Whether the cache has it.
+    pub fn is_cached(&self, home: &Home) -> bool {
+        home.parts().join(format!("{}-{}", self.name, self.key(go::MINIMUM))).is_dir()
     }
 
     /// Where the part's program stands inside its entry.

@@ -107,6 +107,10 @@ fn mounts(site: &Site, plan: &mut Plan) -> Result<()> {
     // Volumes that the kubelet mounts must be seen by containerd.
     mount(&["--make-rshared", "/var/lib/kubelet"]);
     let resolv = site.write("node/resolv.conf", format!("nameserver {}\n", address::DNS))?;
+    // Where it is a link into /run, its target has just been hidden.
+    let target = "target=$(readlink -m /etc/resolv.conf); mkdir -p \"${target%/*}\"; test -e \"$target\" || : > \"$target\"";
+    plan.run("mounts", 0, ["sh", "-ec", target]);
+    let mut mount = |words: &[&str]| plan.run("mounts", 0, [&["mount"], words].concat());
     mount(&["--bind", &resolv, "/etc/resolv.conf"]);
     let hosts =
         format!("127.0.0.1 localhost\n{} registry.bed {}\n", address::NODE, address::NODE_NAME);

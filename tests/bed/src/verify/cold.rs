@@ -1,6 +1,6 @@
 //! The slow proof that a machine which never saw this project can have a bed.
 
-use std::{process::Command, time::Instant};
+use std::{path::PathBuf, process::Command, time::Instant};
 
 use super::context::{Context, Ran};
 use crate::{
@@ -10,9 +10,18 @@ use crate::{
     progress::spoken,
 };
 
+/// The cache of the cold bed, so that whoever ends beds finds it too.
+pub(super) fn cache(home: &Home) -> PathBuf {
+    folder(home).join(Home::VARIABLE.to_lowercase())
+}
+
+fn folder(home: &Home) -> PathBuf {
+    home.staging().join("cold")
+}
+
 /// Clones the last commit and brings a node bed up with no cache of any kind.
 pub(super) fn cold(context: &Context<'_>) -> Result<Ran> {
-    let folder = context.home.staging().join("cold");
+    let folder = folder(context.home);
     // Go makes its module cache read-only, folders too.
     let clear = || {
         command::run(
@@ -47,7 +56,12 @@ pub(super) fn cold(context: &Context<'_>) -> Result<Ran> {
     empty(&mut down);
     let ended = context.run_as_set(&mut down)?;
     clear()?;
-    ran.success &= ended.success;
+    if !ended.success {
+        return Ok(ended);
+    }
+    if !ran.success {
+        return Ok(ran);
+    }
     let lines: Vec<String> =
         ran.output.lines().map(|line| format!("measured: {}", line.trim())).collect();
     ran.output = lines.join("\n");

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use super::guard;
 use crate::{
     command,
     error::{Error, Result},
@@ -105,6 +106,7 @@ impl Context<'_> {
             .stderr(errors)
             .env("CARGO_TERM_COLOR", "never")
             .env("CARGO_LLVM_COV_SETUP", "no")
+            .env(guard::MARK, std::process::id().to_string())
             .spawn()
             .map_err(failed)?;
         let status = loop {

@@ -13,7 +13,7 @@ use rustix::{
 use crate::{
     error::{Error, Result},
     home::Home,
-    lifecycle,
+    lifecycle, process,
 };
 
 /// What the names of all beds of a verification begin with.
@@ -41,7 +41,10 @@ pub(super) fn bed_program(target: &Path) -> PathBuf {
     target.join("debug/bed")
 }
 
-/// The guard's role: waits for the end of that process, then ends every bed of a verification.
+/// The variable that every program of a verification carries, with the verification's PID.
+pub(super) const MARK: &str = "UNDERSTUDY_VERIFICATION";
+
+/// The guard's role: waits for the end of that process, then ends what it left: programs and beds.
 pub fn end_with(pid: i32) -> Result<()> {
     if let Some(handle) =
         Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
@@ -50,6 +53,8 @@ pub fn end_with(pid: i32) -> Result<()> {
         while matches!(poll(&mut watched, None), Err(rustix::io::Errno::INTR) | Ok(0)) {}
     }
     let home = Home::find()?;
+    // Before its lock is free for the next verification: an orphan would meddle with that one's beds.
+    process::kill_marked(&format!("{MARK}={pid}"));
     // Whoever holds the lock verifies, and has ended by itself what the last one left.
     let lock = home.lock_file(LOCK)?;
     if lock.try_lock().is_ok() { end_all(&home) } else { Ok(()) }
@@ -57,9 +62,16 @@ pub fn end_with(pid: i32) -> Result<()> {
 
 /// Ends every bed of a verification; the caller knows that no other one runs.
 pub(super) fn end_all(home: &Home) -> Result<()> {
-    for report in lifecycle::reports(home)? {
-        if report.name.starts_with(PREFIX) {
-            lifecycle::down(home, &report.name)?;
+    let mut homes = vec![home.clone()];
+    let cold = super::cold::cache(home);
+    if cold.is_dir() {
+        homes.push(Home::at(&cold)?);
+    }
+    for home in homes {
+        for report in lifecycle::reports(&home)? {
+            if report.name.starts_with(PREFIX) {
+                lifecycle::down(&home, &report.name)?;
+            }
         }
     }
     Ok(())

@@ -39,6 +39,22 @@ impl Selection {
                 )));
             }
         }
+        let without = |names: &[String], lacks: fn(&Step) -> bool| {
+            let named = STEPS.iter().filter(|step| names.iter().any(|name| name == step.name));
+            named.filter(|step| lacks(step)).map(|step| step.name).next()
+        };
+        if let Some(name) = without(&self.only, |step| step.work.is_none()) {
+            return Err(Error::Refuse(format!(
+                "`{name}` is slow only: cargo verify --long {name}"
+            )));
+        }
+        if let Some(name) =
+            without(self.long.as_deref().unwrap_or_default(), |step| step.long.is_none())
+        {
+            return Err(Error::Refuse(format!(
+                "`{name}` has no slow form: cargo verify --only {name}"
+            )));
+        }
         let chosen = STEPS.iter().filter_map(|step| {
             let long = self.wants_long(step);
             (self.wants(step, long) && (long || step.work.is_some())).then_some((step, long))
@@ -93,6 +109,18 @@ mod tests {
             chosen.contains(&("cold", true)) && chosen.contains(&("format", false)),
             "{chosen:?}"
         );
+    }
+
+    #[test]
+    fn name_that_would_run_nothing_is_refused_with_the_right_command() {
+        let told = |only: &[&str], long: Option<&[&str]>| {
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let selection = Selection { only: owned(only), long: long.map(owned) };
+            selection.steps().map(drop).expect_err("nothing would run").to_string()
+        };
+        assert_eq!(told(&["cold"], None), "`cold` is slow only: cargo verify --long cold");
+        let tidy = "`tidy` has no slow form: cargo verify --only tidy";
+        assert_eq!(told(&[], Some(&["tidy"])), tidy);
     }
 
     #[test]

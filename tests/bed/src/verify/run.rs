@@ -125,9 +125,9 @@ fn on_bed(context: &Context<'_>, profile: Profile, words: &[&str]) -> Result<Ran
     if !ran.success {
         return Ok(ran);
     }
-    let outcome = context.test(words, Some(&name));
-    lifecycle::down(context.home, &name)?;
-    outcome
+    let ran = context.test(words, Some(&name))?;
+    let ended = lifecycle::down(context.home, &name);
+    if ran.success { ended.map(|_| ran) } else { Ok(ran) }
 }
 
 /// Checks every package with only its own features.

@@ -1,8 +1,8 @@
 //! Compiled output outside the checkout, so that a second clone on the same machine is quick.
 //!
 //! The folder is shared by all clones and keyed by the compiler. Cargo tells what is fresh by the times
-//! of files, which mean nothing between two clones: when another clone used the folder last, what was
-//! compiled of our own packages is forgotten, and only dependencies are kept.
+//! of files, which mean nothing between two trees: when other sources were compiled into the folder last,
+//! what was compiled of our own packages is forgotten, and only dependencies are kept.
 
 use std::{
     fs,
@@ -24,13 +24,26 @@ pub(super) fn folder(home: &Home, workspace: &Path) -> Result<PathBuf> {
     let key = Key::default().with("rustc", rustc).with("flags", flags).short();
     let folder = home.root().join(format!("target-{key}"));
     home::make_folder(&folder)?;
-    let owner = folder.join("last-workspace");
-    let ours = workspace.display().to_string();
+    let owner = folder.join("last-sources");
+    let ours = format!("{} {}", workspace.display(), sources(workspace)?);
     if fs::read_to_string(&owner).is_ok_and(|last| last != ours) {
         forget_own_packages(&folder)?;
     }
     home::write_atomically(&owner, ours)?;
     Ok(folder)
+}
+
+/// The key of everything in the checkout that git tracks or would: an untracked file is compiled too.
+fn sources(workspace: &Path) -> Result<String> {
+    let mut list = Command::new("git");
+    list.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(workspace);
+    let mut key = Key::default();
+    for name in command::run(&mut list)?.split('\0').filter(|name| !name.is_empty()) {
+        // A file that was removed but is still in the index has no content.
+        key = key.with(name, fs::read(workspace.join(name)).unwrap_or_default());
+    }
+    Ok(key.short())
 }
 
 /// Removes cargo's notes on packages of ours in every profile; they are compiled again.

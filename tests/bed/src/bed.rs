@@ -109,7 +109,13 @@ impl Bed {
 
     fn holder(&self) -> Result<i32> {
         let pid = self.supervisor().ok_or_else(|| {
-            Error::Refuse(format!("bed `{}` has no namespaces of ours", self.record.name))
+            let name = &self.record.name;
+            Error::Refuse(match &self.record.context {
+                Some(context) => format!(
+                    "bed `{name}` is your own cluster (context `{context}`): we have no way into it but kubectl"
+                ),
+                None => format!("bed `{name}` is not up"),
+            })
         })?;
         Ok(pid.as_raw_nonzero().get())
     }

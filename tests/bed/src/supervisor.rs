@@ -48,6 +48,12 @@ struct Shared {
     ended: BTreeMap<i32, String>,
 }
 
+/// What the log of a part, or of a step, is called.
+pub fn log_name(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+}
+
 /// Takes the lock that says that this bed lives, to those too who cannot see our process.
 fn alive(folder: &Path) -> Result<File> {
     let path = alive_path(folder);
@@ -56,10 +62,12 @@ fn alive(folder: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// The file whose lock is held as long as the bed in that folder lives: beside it, since the folder
-/// itself is removed and made again.
+/// The file whose lock is held as long as the bed in that folder lives: among the locks of its cache,
+/// since the folder itself is removed and made again.
 pub fn alive_path(folder: &Path) -> PathBuf {
-    folder.with_extension("alive")
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let cache = folder.parent().and_then(Path::parent).unwrap_or(folder);
+    cache.join("locks").join(format!("alive-{name}.lock"))
 }
 
 /// Carries out the plan of that folder and then stays for ever.
@@ -129,8 +137,7 @@ impl Supervisor {
     }
 
     fn log_path(&self, name: &str) -> PathBuf {
-        let words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
-        let file = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+        let file = log_name(name);
         self.folder.join("logs").join(format!("{file}.log"))
     }
 

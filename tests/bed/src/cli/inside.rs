@@ -5,6 +5,7 @@ use std::{process::ExitCode, thread, time::Duration};
 use crate::{
     bed::Bed,
     error::{Error, Result},
+    net,
 };
 
 /// Runs the command inside the bed; its exit code is ours.
@@ -36,8 +37,14 @@ pub(super) fn forward(bed: &Bed, forwards: &[String], expose: &[String]) -> Resu
         println!("{} in the bed -> {host}", forward.local());
         open.push(forward);
     }
+    let mut told = 0;
     while bed.supervisor().is_some() {
         thread::sleep(Duration::from_millis(500));
+        let refused = open.iter().map(net::Forward::refused).sum();
+        if refused > told {
+            told = refused;
+            eprintln!("{refused} connections so far found nobody listening at the other end");
+        }
     }
     println!("the bed ended");
     Ok(())

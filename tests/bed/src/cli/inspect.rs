@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     home::Home,
     lifecycle::{self, Health, Report},
+    supervisor,
 };
 
 /// Prints a line per bed, and one per part that ended; 1 if one of them is broken.
@@ -18,7 +19,10 @@ pub(super) fn status(home: &Home, name: Option<&str>) -> Result<ExitCode> {
         .filter(|report| name.is_none_or(|name| name == report.name))
         .collect();
     if reports.is_empty() {
-        println!("no bed is up");
+        println!(
+            "{}",
+            name.map_or_else(|| "no bed is up".to_owned(), |name| no_such_bed(home, name))
+        );
         return Ok(if name.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
     let mut table = Table::new();
@@ -49,6 +53,17 @@ pub(super) fn status(home: &Home, name: Option<&str>) -> Result<ExitCode> {
         matches!(report.health, Health::Up | Health::ComingUp(_) | Health::Foreign)
     };
     Ok(if reports.iter().all(healthy) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// There is none of that name, but perhaps others.
+pub(super) fn no_such_bed(home: &Home, name: &str) -> String {
+    let names: Vec<String> =
+        lifecycle::reports(home).unwrap_or_default().into_iter().map(|one| one.name).collect();
+    if names.is_empty() {
+        format!("there is no bed `{name}`, nor any other")
+    } else {
+        format!("there is no bed `{name}`; there are: {}", names.join(", "))
+    }
 }
 
 const fn state(health: &Health) -> &'static str {
@@ -100,7 +115,8 @@ pub(super) fn logs(folder: &Path, part: Option<&str>, tail: Option<usize>) -> Re
         println!("{}", names.join("\n"));
         return Ok(());
     };
-    if !names.iter().any(|name| name == part) {
+    let part = &supervisor::log_name(part);
+    if !names.contains(part) {
         return Err(Error::Refuse(format!(
             "there is no log of `{part}`: choose {}",
             names.join(", ")

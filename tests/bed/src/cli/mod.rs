@@ -38,8 +38,8 @@ enum Command {
     Down {
         #[command(flatten)]
         which: Which,
-        /// Every bed of this machine
-        #[arg(long)]
+        /// Every bed of this cache
+        #[arg(long, conflicts_with = "name")]
         all: bool,
     },
     /// Say how each bed is; exit code 1 if one is broken
@@ -90,7 +90,7 @@ enum Command {
         #[command(flatten)]
         which: Which,
         /// The command and its words
-        #[arg(last = true, required = true)]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<String>,
     },
     /// Carry connections between this machine and the bed, until interrupted
@@ -124,8 +124,8 @@ struct Up {
     /// control, fleet or node
     #[arg(long, default_value = "control")]
     profile: Profile,
-    /// The bed's name; by default its profile's
-    #[arg(long, env = "UNDERSTUDY_BED", hide_env_values = true)]
+    /// The bed's name; by default what `UNDERSTUDY_BED` says, or its profile's
+    #[arg(long)]
     name: Option<String>,
     /// The API server's port at 127.0.0.1; by default any free one
     #[arg(long, default_value_t = 0)]
@@ -137,8 +137,8 @@ struct Up {
 
 #[derive(Debug, Args)]
 struct Which {
-    /// The bed; may be left out while there is only one
-    #[arg(long, env = "UNDERSTUDY_BED", hide_env_values = true)]
+    /// The bed; may be left out while there is only one, or `UNDERSTUDY_BED` names it
+    #[arg(long)]
     name: Option<String>,
 }
 
@@ -191,7 +191,7 @@ impl Cli {
 impl Which {
     /// The name that was given, or that of the only bed there is.
     fn resolved(self, home: &Home) -> Result<String> {
-        if let Some(name) = self.name {
+        if let Some(name) = self.name.or_else(named_by_environment) {
             lifecycle::check_name(&name)?;
             return Ok(name);
         }
@@ -212,6 +212,11 @@ impl Which {
     }
 }
 
+/// The bed that the environment names; clap would count it as typed, and as a conflict with `--all`.
+fn named_by_environment() -> Option<String> {
+    std::env::var("UNDERSTUDY_BED").ok().filter(|name| !name.is_empty())
+}
+
 fn inner(role: Inner) -> Result<()> {
     match role {
         Inner::Supervise { folder } => {
@@ -227,7 +232,8 @@ fn inner(role: Inner) -> Result<()> {
 fn up(home: &Home, request: Up) -> Result<()> {
     let progress = Progress::new();
     let started = std::time::Instant::now();
-    let name = request.name.unwrap_or_else(|| request.profile.to_string());
+    let name = request.name.or_else(named_by_environment);
+    let name = name.unwrap_or_else(|| request.profile.to_string());
     if let Some(context) = request.context {
         foreign::adopt(home, &name, &context)?;
     } else {
@@ -257,11 +263,14 @@ fn down(home: &Home, which: Which, all: bool) -> Result<()> {
     } else {
         vec![which.resolved(home)?]
     };
+    if names.is_empty() {
+        eprintln!("no bed is up");
+    }
     for name in names {
         let step = Progress::new().step(format!("bed `{name}`"));
         match lifecycle::down(home, &name) {
             Ok(true) => step.done("ended, nothing left"),
-            Ok(false) => step.left_out("there is no such bed"),
+            Ok(false) => step.left_out(&inspect::no_such_bed(home, &name)),
             Err(error) => {
                 step.failed("");
                 return Err(error);

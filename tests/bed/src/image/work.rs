@@ -52,7 +52,9 @@ pub fn build(home: &Home, bed: &Bed, folder: &Path, tag: &str, more: &[String]) 
         .status()
         .map_err(|source| Error::Spawn { program: program.clone(), source })?;
     if !status.success() {
-        return Err(Error::Run { program, status: status.to_string(), output: String::new() });
+        let output = "a bed holds the base images debian:12 and busybox:1, and reaches no other registry; \
+                      hand others over with `-- --build-context=NAME=FOLDER`";
+        return Err(Error::Run { program, status: status.to_string(), output: output.to_owned() });
     }
     push(&storage, &tag, &format!("{}/{tag}", registry.local()))?;
     Ok(format!("{}/{tag}", address::REGISTRY))
@@ -61,7 +63,7 @@ pub fn build(home: &Home, bed: &Bed, folder: &Path, tag: &str, more: &[String]) 
 /// Pushes an OCI archive or a `docker save` archive; returns the name pods use.
 pub fn load(bed: &Bed, archive: &Path, tag: Option<&str>) -> Result<String> {
     if !archive.is_file() {
-        return Err(Error::Refuse(format!("there is no file {}", archive.display())));
+        return Err(Error::Refuse(format!("{} is no file", archive.display())));
     }
     let registry = bed.forward(address::REGISTRY_ADDRESS)?;
     let listing = command::run(Command::new("tar").arg("--list").arg("--file").arg(archive))

@@ -65,7 +65,6 @@ pub fn down(home: &Home, name: &str) -> Result<bool> {
     }
     end(home, name)?;
     home::remove_folder(&home.beds().join(name))?;
-    let _ = fs::remove_file(supervisor::alive_path(&home.beds().join(name)));
     let left = remains(home, name);
     if left.is_empty() {
         Ok(true)

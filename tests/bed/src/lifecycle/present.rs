@@ -50,6 +50,7 @@ pub(super) fn already_up(
             "  !    bed `{name}` was made by another build of this tool: down and up again makes it anew"
         ));
     }
+    progress.line(&format!("  ok   bed `{name}` is up already"));
     Bed::attach_in(home, name).map(Some)
 }
 

@@ -6,7 +6,11 @@
 use std::{
     net::{SocketAddr, TcpListener},
     os::fd::AsFd,
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -16,12 +20,16 @@ use tokio::{
 };
 
 use super::{enter::in_network_of, join, parse, runtime};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    plan::address,
+};
 
 /// A forward that lasts until it is dropped.
 #[derive(Debug)]
 pub struct Forward {
     local: SocketAddr,
+    refused: Arc<AtomicUsize>,
     // Dropping the sender ends the accepting thread.
     _stop: oneshot::Sender<()>,
 }
@@ -35,13 +43,20 @@ impl Forward {
         self.local
     }
 
+    /// How many connections could not be carried on, because nobody listens at the other end.
+    pub fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// `host` on this machine leads to `to` inside the network of that process.
     pub(crate) fn into_bed(pid: i32, host: &str, to: &str) -> Result<Self> {
         let to = parse(to)?;
         let listener = bind(host)?;
         let (sender, receiver) = channel::unbounded_channel();
-        in_network_of(pid, move || connect_each(receiver, to))?;
-        Self::accept_on(listener, sender)
+        let refused = Arc::default();
+        let counter = Arc::clone(&refused);
+        in_network_of(pid, move || connect_each(receiver, to, &counter))?;
+        Self::accept_on(listener, sender, refused)
     }
 
     /// `inside` in the network of that process leads to `to` on this machine.
@@ -51,13 +66,16 @@ impl Forward {
         let bound = in_network_of(pid, move || bind(&inside))?.join();
         let listener = bound.map_err(|_| Error::Bed("the listening thread ended".to_owned()))??;
         let (sender, receiver) = channel::unbounded_channel();
-        thread::spawn(move || connect_each(receiver, to));
-        Self::accept_on(listener, sender)
+        let refused = Arc::default();
+        let counter = Arc::clone(&refused);
+        thread::spawn(move || connect_each(receiver, to, &counter));
+        Self::accept_on(listener, sender, refused)
     }
 
     fn accept_on(
         listener: TcpListener,
         accepted: channel::UnboundedSender<Accepted>,
+        refused: Arc<AtomicUsize>,
     ) -> Result<Self> {
         let local = listener.local_addr().map_err(Error::kernel("read a listener's address"))?;
         listener.set_nonblocking(true).map_err(Error::kernel("set up a listener"))?;
@@ -83,21 +101,25 @@ impl Forward {
             })
         });
         start.recv().map_err(|_| Error::Bed("a forward did not start".to_owned()))?;
-        Ok(Self { local, _stop: stop })
+        Ok(Self { local, refused, _stop: stop })
     }
 }
 
 /// Connects to `to` for each accepted connection and passes the bytes, until nobody accepts any more.
-fn connect_each(mut accepted: channel::UnboundedReceiver<Accepted>, to: SocketAddr) -> Result<()> {
+fn connect_each(
+    mut accepted: channel::UnboundedReceiver<Accepted>,
+    to: SocketAddr,
+    refused: &Arc<AtomicUsize>,
+) -> Result<()> {
     runtime()?.block_on(async move {
         while let Some(stream) = accepted.recv().await {
-            let Ok(stream) = TcpStream::from_std(stream) else {
-                continue;
-            };
+            let Ok(stream) = TcpStream::from_std(stream) else { continue };
+            let refused = Arc::clone(refused);
             tokio::spawn(async move {
                 // A refused connection closes the accepted one, which is what a client should see.
-                if let Ok(other) = TcpStream::connect(to).await {
-                    join(stream, other).await;
+                match TcpStream::connect(to).await {
+                    Ok(other) => join(stream, other).await,
+                    Err(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
                 }
             });
         }
@@ -105,15 +127,21 @@ fn connect_each(mut accepted: channel::UnboundedReceiver<Accepted>, to: SocketAd
     })
 }
 
-fn bind(address: &str) -> Result<TcpListener> {
-    let wanted = parse(address)?;
+fn bind(text: &str) -> Result<TcpListener> {
+    let wanted = parse(text)?;
     TcpListener::bind(wanted).map_err(|source| match source.kind() {
         std::io::ErrorKind::AddrInUse => Error::Refuse(format!(
             "port {} of {} is taken: choose another, or 0 for any free one",
             wanted.port(),
             wanted.ip()
         )),
-        _ => Error::Kernel { act: format!("listen on {address}"), source },
+        std::io::ErrorKind::AddrNotAvailable => Error::Refuse(format!(
+            "{} is no address there: this machine has 127.0.0.1, a bed has {} and {}",
+            wanted.ip(),
+            address::EDGE,
+            address::NODE
+        )),
+        _ => Error::Kernel { act: format!("listen on {text}"), source },
     })
 }
 

@@ -109,13 +109,14 @@ fn made(
     outcome
 }
 
-/// An empty staging folder. Under the entry's lock nobody else stages this name, so what stands there
-/// already is a dead run's and goes; the new folder has a name of its own, because a child of the dead
-/// run may still be writing.
+/// An empty staging folder whose name ends in our PID. Folders of runs that are dead go; under the
+/// entry's lock that is everything else of this name too, whatever a child of that run still writes.
 pub(crate) fn fresh_staging(home: &Home, name: &str) -> Result<PathBuf> {
     let parent = home.staging();
     for item in fs::read_dir(&parent).map_err(Error::touch("list", &parent))?.flatten() {
-        if item.file_name().to_string_lossy().starts_with(&format!("{name}.")) {
+        let found = item.file_name().to_string_lossy().into_owned();
+        let Some((of, pid)) = found.rsplit_once('.') else { continue };
+        if of == name || (pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
             home::remove_folder(&item.path())?;
         }
     }

@@ -13,7 +13,7 @@ pub use namespace::Namespace;
 pub use story::story;
 pub use wait::{LONG, until};
 
-use crate::{Bed, Profile, Result};
+use crate::{Bed, Error, Profile, Result};
 
 /// The variable by which a runner names the bed that tests share.
 pub const VARIABLE: &str = "UNDERSTUDY_TEST_BED";
@@ -21,7 +21,13 @@ pub const VARIABLE: &str = "UNDERSTUDY_TEST_BED";
 /// The bed that the tests of that profile share: the one named by [`VARIABLE`], else the one that
 /// `cargo bed up --profile P` makes.
 pub fn shared(profile: Profile) -> Result<Bed> {
-    Bed::attach(&std::env::var(VARIABLE).unwrap_or_else(|_| profile.to_string()))
+    let name = std::env::var(VARIABLE).unwrap_or_else(|_| profile.to_string());
+    Bed::attach(&name).map_err(|error| match error {
+        Error::Refuse(why) => {
+            Error::Refuse(format!("{why} (a bed of another name is chosen by {VARIABLE}=NAME)"))
+        }
+        other => other,
+    })
 }
 
 /// What a test returns, so that `?` ends it with a text that people can read.

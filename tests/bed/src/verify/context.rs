@@ -106,6 +106,8 @@ impl Context<'_> {
             .stderr(errors)
             .env("CARGO_TERM_COLOR", "never")
             .env("CARGO_LLVM_COV_SETUP", "no")
+            // A failed test's text says what happened; the frames below it only bury that.
+            .env("RUST_BACKTRACE", "0")
             .env(guard::MARK, std::process::id().to_string())
             .spawn()
             .map_err(failed)?;

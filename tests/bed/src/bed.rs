@@ -1,6 +1,7 @@
 //! A bed that is up, as tests and commands hold it: its files, its API server, its namespaces.
 
 use std::{
+    ffi::OsString,
     net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
@@ -66,7 +67,7 @@ impl Bed {
         if bed.record.context.is_none() {
             let state = State::read(&bed.folder)?.unwrap_or_default();
             let whole = state.ready && state.dead_parts().is_empty();
-            if bed.supervisor().is_none() || !whole {
+            if bed.supervisor()?.is_none() || !whole {
                 return Err(Error::Refuse(format!(
                     "bed `{name}` is not up: `cargo bed status` says why, `cargo bed up` mends it"
                 )));
@@ -103,12 +104,12 @@ impl Bed {
     }
 
     /// The PID of its first process.
-    pub fn supervisor(&self) -> Option<Pid> {
+    pub fn supervisor(&self) -> Result<Option<Pid>> {
         process::supervisor(&self.folder)
     }
 
     fn holder(&self) -> Result<i32> {
-        let pid = self.supervisor().ok_or_else(|| {
+        let pid = self.supervisor()?.ok_or_else(|| {
             let name = &self.record.name;
             Error::Refuse(match &self.record.context {
                 Some(context) => format!(
@@ -147,9 +148,19 @@ impl Bed {
         command.arg(format!("--target={}", self.holder()?));
         command.args(["--mount", "--net", "--pid"]);
         if let Ok(here) = std::env::current_dir() {
-            command.arg(format!("--wd={}", here.display()));
+            let mut folder = OsString::from("--wd=");
+            folder.push(here);
+            command.arg(folder);
         }
-        command.arg("--").arg(program).env("KUBECONFIG", self.folder.join("kube/admin"));
+        // The command ends with us: its parent in the bed is the process that nsenter leaves outside.
+        command.args(["--", "setpriv", "--pdeathsig", "KILL", "--"]).arg(program);
+        // A proxy of the host cannot be reached from there.
+        for proxy in
+            ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
+        {
+            command.env_remove(proxy);
+        }
+        command.env("KUBECONFIG", self.folder.join("kube/admin"));
         command.env("KUBECACHEDIR", self.folder.join("kubectl-cache"));
         if let Some(programs) = self.record.kubectl.parent() {
             let mut path = programs.as_os_str().to_owned();

@@ -6,6 +6,7 @@
 use std::{
     env,
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -21,11 +22,12 @@ impl Home {
 
     /// Finds the folder from the environment and makes it.
     pub fn find() -> Result<Self> {
-        let root = if let Some(set) = env::var_os(Self::VARIABLE) {
+        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        let root = if let Some(set) = set(Self::VARIABLE) {
             PathBuf::from(set)
-        } else if let Some(cache) = env::var_os("XDG_CACHE_HOME") {
+        } else if let Some(cache) = set("XDG_CACHE_HOME") {
             PathBuf::from(cache).join("understudy")
-        } else if let Some(home) = env::var_os("HOME") {
+        } else if let Some(home) = set("HOME") {
             PathBuf::from(home).join(".cache/understudy")
         } else {
             return Err(Error::Refuse(format!(
@@ -48,6 +50,12 @@ impl Home {
         make_folder(root)?;
         // One folder has one name: beds are found by it.
         let home = Self(fs::canonicalize(root).map_err(Error::touch("find", root))?);
+        if home.0.to_str().is_none_or(|path| path.contains(':')) {
+            return Err(Error::Refuse(format!(
+                "the cache folder's path must be UTF-8 without a colon, since it becomes part of PATH: {}",
+                home.0.display()
+            )));
+        }
         for folder in [home.parts(), home.beds(), home.locks(), home.staging()] {
             make_folder(&folder)?;
         }
@@ -122,8 +130,11 @@ pub fn write_atomically(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
 
 /// Removes a folder with all it holds; one that is not there is fine.
 pub fn remove_folder(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+    match fs::remove_dir_all(path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotADirectory => fs::remove_file(path),
+        _ => Err(error),
+    }) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(Error::touch("remove", path)(error))
         }
         _ => Ok(()),

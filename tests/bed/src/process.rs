@@ -1,8 +1,11 @@
 //! Finding and ending a bed's processes, from what the kernel says rather than from a note of ours.
+//!
+//! A listing that cannot be made is an error and never an empty one: nothing is ended or removed because
+//! something could not be seen.
 
 use std::{
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -11,67 +14,55 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::error::{Error, Result};
 
-/// The word in the supervisor's command line that nothing else carries.
-pub const SUPERVISE: &str = "supervise";
+/// The role in the supervisor's command line; its folder stands behind it, as the last word.
+pub const SUPERVISE: [&str; 2] = ["inner", "supervise"];
+
+/// How long processes may take to end.
+const END: Duration = Duration::from_secs(20);
 
 /// The supervisor of the bed in that folder: the process that is first in its PID namespace. What
 /// only launched it (`unshare`) has the same words but no namespace of its own.
-pub fn supervisor(folder: &Path) -> Option<Pid> {
-    processes(folder).into_iter().find(|pid| is_first_of_its_namespace(*pid))
+pub fn supervisor(folder: &Path) -> Result<Option<Pid>> {
+    Ok(processes(folder)?.into_iter().find(|pid| is_first_of_its_namespace(*pid)))
 }
 
 /// Every process that carries the bed's folder and role: the supervisor and what launches it.
-pub fn processes(folder: &Path) -> Vec<Pid> {
-    let Ok(items) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    items
-        .flatten()
-        .filter_map(|item| item.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))
-        .filter(|pid| carries(*pid, folder))
-        .collect()
+pub fn processes(folder: &Path) -> Result<Vec<Pid>> {
+    Ok(all()?.into_iter().filter(|pid| supervised(*pid).as_deref() == Some(folder)).collect())
+}
+
+/// Folders of all beds whose supervisor lives.
+pub fn supervised_folders() -> Result<Vec<PathBuf>> {
+    Ok(all()?.into_iter().filter_map(supervised).collect())
 }
 
 /// Kills every process whose environment carries that word.
-pub fn kill_marked(mark: &str) {
-    let Ok(items) = fs::read_dir("/proc") else { return };
+pub fn kill_marked(mark: &str) -> Result<()> {
     let carries = |pid: Pid| {
         let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
         environment
             .is_ok_and(|text| text.split(|byte| *byte == 0).any(|word| word == mark.as_bytes()))
     };
-    let pids = items.flatten().filter_map(|item| item.file_name().to_str()?.parse().ok());
-    for pid in pids.filter_map(Pid::from_raw).filter(|pid| carries(*pid)) {
-        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
-        if carries(pid) {
-            // One that ended meanwhile is as good as killed.
-            let _ = pidfd_send_signal(&handle, Signal::KILL);
-        }
+    all()?.into_iter().filter(|pid| carries(*pid)).try_for_each(|pid| kill(pid, carries))
+}
+
+fn all() -> Result<Vec<Pid>> {
+    let items = fs::read_dir("/proc").map_err(Error::touch("list", "/proc"))?;
+    let mut pids = Vec::new();
+    for item in items {
+        let name = item.map_err(Error::touch("list", "/proc"))?.file_name();
+        pids.extend(name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw));
     }
+    Ok(pids)
 }
 
-/// Names of the beds whose supervisor lives and has its folder below that one.
-pub fn names_below(beds: &Path) -> Vec<String> {
-    let Ok(items) = fs::read_dir("/proc") else { return Vec::new() };
-    let lines = items.flatten().filter_map(|item| fs::read(item.path().join("cmdline")).ok());
-    lines
-        .filter_map(|line| {
-            let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-            let pair = words.windows(2).find(|pair| pair.first() == Some(&SUPERVISE.as_bytes()))?;
-            let folder = Path::new(std::str::from_utf8(pair.last()?).ok()?);
-            let name = folder.strip_prefix(beds).ok()?.to_str()?;
-            Some(name.to_owned())
-        })
-        .collect()
-}
-
-fn carries(pid: Pid, folder: &Path) -> bool {
-    let Ok(line) = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())) else {
-        return false;
-    };
-    let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-    let folder = folder.as_os_str().as_encoded_bytes();
-    words.windows(2).any(|pair| pair == [SUPERVISE.as_bytes(), folder])
+/// The folder of the bed that this process supervises or launches, by its command line.
+fn supervised(pid: Pid) -> Option<PathBuf> {
+    let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
+    let words: Vec<&str> =
+        std::str::from_utf8(&line).ok()?.trim_end_matches('\0').split('\0').collect();
+    let (folder, before) = words.split_last()?;
+    before.ends_with(&SUPERVISE).then(|| PathBuf::from(folder))
 }
 
 fn is_first_of_its_namespace(pid: Pid) -> bool {
@@ -86,29 +77,30 @@ fn is_first_of_its_namespace(pid: Pid) -> bool {
 /// Ends every process of the bed in that folder and waits until they are gone. With the supervisor the
 /// kernel ends everything in its PID namespace.
 pub fn end(folder: &Path) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + END;
     loop {
-        let left = processes(folder);
+        let left = processes(folder)?;
         if left.is_empty() {
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(Error::Bed(format!("processes {left:?} did not end within 20 s")));
+            return Err(Error::Bed(format!(
+                "processes {left:?} did not end within {} s",
+                END.as_secs()
+            )));
         }
         for pid in left {
-            kill(pid, folder)?;
+            kill(pid, |pid| supervised(pid).as_deref() == Some(folder))?;
         }
         thread::sleep(Duration::from_millis(20));
     }
 }
 
 /// Kills that process unless its PID meanwhile belongs to another.
-fn kill(pid: Pid, folder: &Path) -> Result<()> {
-    let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else {
-        return Ok(());
-    };
+fn kill(pid: Pid, still: impl Fn(Pid) -> bool) -> Result<()> {
+    let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
     // The handle is bound to the process of this moment, so a second look makes the signal safe.
-    if !carries(pid, folder) {
+    if !still(pid) {
         return Ok(());
     }
     match pidfd_send_signal(&handle, Signal::KILL).map_err(io::Error::from) {

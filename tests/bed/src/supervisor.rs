@@ -17,7 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use rustix::{
+    fs::Mode,
+    process::{Pid, Signal, WaitOptions, kill_process, wait},
+};
 
 use crate::{
     command,
@@ -72,6 +75,7 @@ pub fn alive_path(folder: &Path) -> PathBuf {
 
 /// Carries out the plan of that folder and then stays for ever.
 pub fn supervise(folder: &Path) -> Result<()> {
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     let _alive = alive(folder)?;
     let plan_path = folder.join("plan.json");
     let text = std::fs::read(&plan_path).map_err(Error::touch("read", &plan_path))?;
@@ -247,10 +251,11 @@ impl Supervisor {
     }
 
     fn reap_for_ever(&self) {
+        // Until it is written: a disk that is full now may have room later.
+        let mut changed = false;
         loop {
             {
                 let mut shared = self.lock();
-                let mut changed = false;
                 while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
                     let pid = pid.as_raw_nonzero().get();
                     let exit = match (status.exit_status(), status.terminating_signal()) {
@@ -270,8 +275,7 @@ impl Supervisor {
                     }
                 }
                 if changed {
-                    // A state that cannot be written has no reader either.
-                    let _ = self.write_state(&shared);
+                    changed = self.write_state(&shared).is_err();
                 }
             }
             thread::sleep(REAP_INTERVAL);

@@ -200,7 +200,7 @@ fn corrupt_cache_entry_is_made_again() {
 fn name_that_is_up_with_another_profile_is_refused() {
     let ended = Ended::at_last("verify-one-name", None);
     done(bed().args(["up", "--name", "verify-one-name"]));
-    let holder = Bed::attach("verify-one-name").expect("it is up").supervisor();
+    let holder = Bed::attach("verify-one-name").expect("it is up").supervisor().expect("seen");
     let output = bed()
         .args(["up", "--name", "verify-one-name", "--profile", "fleet"])
         .output()
@@ -211,7 +211,8 @@ fn name_that_is_up_with_another_profile_is_refused() {
         (Some(2), 1)
     );
     assert!(text.contains("is up with profile control: take it down first"), "{text}");
-    assert_eq!(Bed::attach("verify-one-name").expect("it is still up").supervisor(), holder);
+    let still = Bed::attach("verify-one-name").expect("it is still up").supervisor();
+    assert_eq!(still.expect("seen"), holder);
     drop(ended);
 }
 

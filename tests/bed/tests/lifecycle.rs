@@ -49,7 +49,7 @@ fn killed_at(profile: Profile, moments: u32) {
         bed.kubectl_run(&["get", "namespace", "default"]).expect("the API server answers");
         down();
         let home = Home::find().expect("there is a home");
-        assert!(lifecycle::remains(&home, &name).is_empty());
+        assert!(lifecycle::remains(&home, &name).expect("seen").is_empty());
     }
     drop(ended);
 }
@@ -160,9 +160,9 @@ fn beds_run_side_by_side_and_up_is_idempotent() {
     let right = Bed::attach("verify-right").expect("it is up");
     left.kubectl_run(&["create", "namespace", "only-here"]).expect("made");
     right.kubectl_run(&["get", "namespace", "only-here"]).expect_err("another cluster");
-    let holder = left.supervisor();
+    let holder = left.supervisor().expect("seen");
     done(bed().args(["up", "--name", "verify-left"]));
-    assert_eq!(left.supervisor(), holder, "the same bed");
+    assert_eq!(left.supervisor().expect("seen"), holder, "the same bed");
     left.kubectl_run(&["get", "namespace", "only-here"]).expect("kept");
     // Two at once on one name: one makes it, the other waits for it.
     done(bed().args(["down", "--name", "verify-left"]));
@@ -172,7 +172,7 @@ fn beds_run_side_by_side_and_up_is_idempotent() {
     let made = twice.iter().filter(|text| text.contains("certificates and configuration"));
     assert_eq!(made.count(), 1, "{twice:?}");
     done(bed().args(["down", "--name", "verify-left"]));
-    assert!(left.supervisor().is_none());
+    assert_eq!(left.supervisor().expect("seen"), None);
     right.kubectl_run(&["get", "namespace", "default"]).expect("untouched");
     drop(ended);
 }

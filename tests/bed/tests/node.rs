@@ -319,12 +319,15 @@ fn saved_image_is_loaded_and_run() -> Outcome {
         .arg(format!("oci-archive:{}", archive.display()));
     understudy_bed::command::run(&mut save)?;
     let tag = format!("test/load:{}", namespace.name());
-    assert_eq!(image::load(&bed, &archive, Some(&tag))?, format!("registry.bed:5000/{tag}"));
+    assert_eq!(
+        image::load(&Home::find()?, &bed, &archive, Some(&tag))?,
+        format!("registry.bed:5000/{tag}")
+    );
     namespace.apply(&[job("loaded", &tag, "echo loaded")])?;
     assert!(namespace.job_end("loaded")?);
     assert_eq!(namespace.kubectl(&["logs", "job/loaded"])?, "loaded\n");
     std::fs::write(&archive, "not an archive")?;
-    let refusal = image::load(&bed, &archive, Some(&tag)).err();
+    let refusal = image::load(&Home::find()?, &bed, &archive, Some(&tag)).err();
     assert!(refusal.is_some_and(|error| error.exit_code() == 2));
     Ok(())
 }

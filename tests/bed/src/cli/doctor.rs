@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, process::ExitCode};
 
+use super::print;
 use crate::{
     error::Result,
     home::Home,
@@ -14,10 +15,10 @@ use crate::{
 pub(super) fn doctor(home: &Home) -> ExitCode {
     let mut healthy = true;
     let mut say = |name: &str, outcome: Result<String>| match outcome {
-        Ok(text) => println!("  ok    {name:<22} {text}"),
+        Ok(text) => print(&format!("  ok    {name:<22} {text}")),
         Err(error) => {
             healthy = false;
-            println!("  LACK  {name:<22} {error}");
+            print(&format!("  LACK  {name:<22} {error}"));
         }
     };
     say("root", preflight::root().map(|()| "yes".to_owned()));

@@ -1,6 +1,6 @@
 //! `up --context`: a cluster that somebody has already, under a bed's name.
 
-use std::{env, fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use crate::{
     bed::Record,
@@ -18,24 +18,17 @@ pub(super) fn adopt(home: &Home, name: &str, context: &str) -> Result<()> {
         eprintln!("waiting for another command on bed `{name}`");
     })?;
     let folder = home.beds().join(name);
-    if process::supervisor(&folder).is_some() {
+    if process::supervisor(&folder)?.is_some() {
         return Err(Error::Refuse(format!(
             "bed `{name}` is up: choose another name, or take it down"
         )));
     }
-    let kubeconfig = env::var_os("KUBECONFIG")
-        .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config")))
-        .filter(|path| path.is_file())
-        .ok_or_else(|| {
-            Error::Refuse("there is no kubeconfig file: set KUBECONFIG to one".to_owned())
-        })?;
     if !command::exists("kubectl") {
         return Err(Error::Refuse("`kubectl` is not in PATH; `--context` needs it".to_owned()));
     }
     let own = |words: &[&str]| {
+        // Which files it reads, kubectl knows best: KUBECONFIG may be a list.
         let mut kubectl = Command::new("kubectl");
-        kubectl.arg(format!("--kubeconfig={}", kubeconfig.display()));
         command::run(kubectl.arg(format!("--context={context}")).args(words))
     };
     let refused = |error: Error| {

@@ -1,53 +1,63 @@
 //! `run` and `forward`: from here into a bed, and back.
 
-use std::{process::ExitCode, thread, time::Duration};
+use std::{os::unix::process::CommandExt, process::ExitCode};
 
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{PidfdFlags, pidfd_open},
+};
+
+use super::print;
 use crate::{
     bed::Bed,
     error::{Error, Result},
     net,
 };
 
-/// Runs the command inside the bed; its exit code is ours.
+/// How often refused connections are told, in nanoseconds.
+const TELL_INTERVAL_NS: i64 = 500_000_000;
+
+/// Becomes the command inside the bed: its signals, its exit code and its end are then ours.
 pub(super) fn run(bed: &Bed, words: &[String]) -> Result<ExitCode> {
     let Some((program, words)) = words.split_first() else {
-        return Err(Error::Refuse("say what to run after `--`".to_owned()));
+        return Err(Error::Refuse("say what to run".to_owned()));
     };
-    let status = bed
-        .inside(program)?
-        .args(words)
-        .status()
-        .map_err(|source| Error::Spawn { program: "nsenter".to_owned(), source })?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    let source = bed.inside(program)?.args(words).exec();
+    Err(Error::Spawn { program: "nsenter".to_owned(), source })
 }
 
-/// Carries connections until interrupted, or until the bed ends.
+/// Carries connections until interrupted, or until this very bed ends: one that is made anew under its
+/// name has another network.
 pub(super) fn forward(bed: &Bed, forwards: &[String], expose: &[String]) -> Result<()> {
+    let pid = bed.supervisor()?.ok_or_else(|| Error::Refuse("the bed is not up".to_owned()))?;
+    let bed_ends = pidfd_open(pid, PidfdFlags::empty()).map_err(Error::kernel("watch the bed"))?;
     let mut open = Vec::new();
     for text in forwards {
         let (host, inside) = pair(text, "HOST=BED")?;
         let forward = bed.forward_from(host, inside)?;
-        println!("{} -> {inside} in the bed", forward.local());
+        print(&format!("{} -> {inside} in the bed", forward.local()));
         open.push(forward);
     }
     for text in expose {
         let (inside, host) = pair(text, "BED=HOST")?;
         let forward = bed.expose(inside, host)?;
-        println!("{} in the bed -> {host}", forward.local());
+        print(&format!("{} in the bed -> {host}", forward.local()));
         open.push(forward);
     }
     let mut told = 0;
-    while bed.supervisor().is_some() {
-        thread::sleep(Duration::from_millis(500));
+    loop {
+        let interval = Timespec { tv_sec: 0, tv_nsec: TELL_INTERVAL_NS };
+        let mut watched = [PollFd::new(&bed_ends, PollFlags::IN)];
+        if poll(&mut watched, Some(&interval)).is_ok_and(|ready| ready > 0) {
+            print("the bed ended");
+            return Ok(());
+        }
         let refused = open.iter().map(net::Forward::refused).sum();
         if refused > told {
             told = refused;
             eprintln!("{refused} connections so far found nobody listening at the other end");
         }
     }
-    println!("the bed ended");
-    Ok(())
 }
 
 fn pair<'text>(text: &'text str, form: &str) -> Result<(&'text str, &'text str)> {

@@ -4,6 +4,7 @@ use std::{fs, path::Path, process::ExitCode};
 
 use comfy_table::{Table, presets::NOTHING};
 
+use super::print;
 use crate::{
     command,
     error::{Error, Result},
@@ -19,10 +20,7 @@ pub(super) fn status(home: &Home, name: Option<&str>) -> Result<ExitCode> {
         .filter(|report| name.is_none_or(|name| name == report.name))
         .collect();
     if reports.is_empty() {
-        println!(
-            "{}",
-            name.map_or_else(|| "no bed is up".to_owned(), |name| no_such_bed(home, name))
-        );
+        print(&name.map_or_else(|| "no bed is up".to_owned(), |name| no_such_bed(home, name)));
         return Ok(if name.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
     let mut table = Table::new();
@@ -43,10 +41,10 @@ pub(super) fn status(home: &Home, name: Option<&str>) -> Result<ExitCode> {
                 .map_or_else(String::new, |record| record.kubeconfig.display().to_string()),
         ]);
     }
-    println!("{}", table.trim_fmt());
+    print(&table.trim_fmt());
     for report in &reports {
         if let Some(text) = trouble(home, report) {
-            println!("\n{text}");
+            print(&format!("\n{text}"));
         }
     }
     let healthy = |report: &Report| {
@@ -112,7 +110,7 @@ pub(super) fn logs(folder: &Path, part: Option<&str>, tail: Option<usize>) -> Re
         .collect();
     names.sort();
     let Some(part) = part else {
-        println!("{}", names.join("\n"));
+        print(&names.join("\n"));
         return Ok(());
     };
     let part = &supervisor::log_name(part);
@@ -124,10 +122,11 @@ pub(super) fn logs(folder: &Path, part: Option<&str>, tail: Option<usize>) -> Re
     }
     let path = logs.join(format!("{part}.log"));
     if let Some(count) = tail {
-        println!("{}", command::last_lines_of(&path, count));
+        print(&command::last_lines_of(&path, count));
     } else {
         let mut file = fs::File::open(&path).map_err(Error::touch("read", &path))?;
-        std::io::copy(&mut file, &mut std::io::stdout()).map_err(Error::touch("read", &path))?;
+        // A reader that has gone away is no trouble of ours.
+        let _ = std::io::copy(&mut file, &mut std::io::stdout());
     }
     Ok(())
 }

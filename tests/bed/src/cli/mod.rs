@@ -5,7 +5,7 @@ mod foreign;
 mod inside;
 mod inspect;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -162,26 +162,23 @@ impl Cli {
             Command::Down { which, all } => down(&home, which, all)?,
             Command::Status { which } => return inspect::status(&home, which.name.as_deref()),
             Command::Kubeconfig { which } => {
-                println!("{}", which.bed(&home)?.kubeconfig().display());
+                print(&which.bed(&home)?.kubeconfig().display().to_string());
             }
             Command::Logs { part, tail, which } => {
                 inspect::logs(&home.beds().join(which.resolved(&home)?), part.as_deref(), tail)?;
             }
             Command::Load { archive, tag, which } => {
-                println!("{}", crate::image::load(&which.bed(&home)?, &archive, tag.as_deref())?);
+                print(&crate::image::load(&home, &which.bed(&home)?, &archive, tag.as_deref())?);
             }
             Command::Build { folder, tag, which, more } => {
-                println!(
-                    "{}",
-                    crate::image::build(&home, &which.bed(&home)?, &folder, &tag, &more)?
-                );
+                print(&crate::image::build(&home, &which.bed(&home)?, &folder, &tag, &more)?);
             }
             Command::Run { which, command } => return inside::run(&which.bed(&home)?, &command),
             Command::Forward { forwards, expose, which } => {
                 inside::forward(&which.bed(&home)?, &forwards, &expose)?;
             }
             Command::Doctor => return Ok(doctor::doctor(&home)),
-            Command::Part { name } => println!("{}", part_program(&home, &name)?.display()),
+            Command::Part { name } => print(&part_program(&home, &name)?.display().to_string()),
             Command::Inner { .. } => {}
         }
         Ok(ExitCode::SUCCESS)
@@ -217,6 +214,21 @@ fn named_by_environment() -> Option<String> {
     std::env::var("UNDERSTUDY_BED").ok().filter(|name| !name.is_empty())
 }
 
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Prints a line; a reader that has gone away is no trouble of ours.
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 fn inner(role: Inner) -> Result<()> {
     match role {
         Inner::Supervise { folder } => {
@@ -237,7 +249,9 @@ fn up(home: &Home, request: Up) -> Result<()> {
     if let Some(context) = request.context {
         foreign::adopt(home, &name, &context)?;
     } else {
-        let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+        let assets = std::env::var_os("KUBEBUILDER_ASSETS")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from);
         let (profile, port) = (request.profile, request.port);
         progress.line(&format!("bed `{name}`, profile {profile}"));
         lifecycle::up(
@@ -248,7 +262,7 @@ fn up(home: &Home, request: Up) -> Result<()> {
     }
     let bed = Bed::attach_in(home, &name)?;
     progress.line(&format!("ready in {}", spoken(started.elapsed())));
-    println!("export KUBECONFIG={}", bed.kubeconfig().display());
+    print(&format!("export KUBECONFIG={}", quoted(&bed.kubeconfig().display().to_string())));
     if bed.record().context.is_none() {
         progress
             .line(&format!("  look:  cargo bed run --name {name} -- kubectl get nodes,namespaces"));
@@ -266,18 +280,19 @@ fn down(home: &Home, which: Which, all: bool) -> Result<()> {
     if names.is_empty() {
         eprintln!("no bed is up");
     }
+    let mut outcome = Ok(());
     for name in names {
         let step = Progress::new().step(format!("bed `{name}`"));
         match lifecycle::down(home, &name) {
             Ok(true) => step.done("ended, nothing left"),
             Ok(false) => step.left_out(&inspect::no_such_bed(home, &name)),
             Err(error) => {
-                step.failed("");
-                return Err(error);
+                outcome = Err(error);
+                step.failed("")
             }
         };
     }
-    Ok(())
+    outcome
 }
 
 fn part_program(home: &Home, name: &str) -> Result<PathBuf> {

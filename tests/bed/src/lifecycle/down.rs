@@ -39,19 +39,19 @@ impl Remains {
 }
 
 /// Looks for everything a bed of that name could leave.
-pub fn remains(home: &Home, name: &str) -> Remains {
+pub fn remains(home: &Home, name: &str) -> Result<Remains> {
     let folder = home.beds().join(name);
     let text = folder.display().to_string();
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    Remains {
-        processes: process::processes(&folder)
+    Ok(Remains {
+        processes: process::processes(&folder)?
             .iter()
             .map(|pid| pid.as_raw_nonzero().get())
             .collect(),
         cgroups: cgroup::existing(&folder),
         mounts: mounts.lines().filter(|line| line.contains(&text)).map(str::to_owned).collect(),
         folder: folder.exists().then_some(folder),
-    }
+    })
 }
 
 /// Ends the bed of that name and removes all of it; `false` if there was nothing.
@@ -60,12 +60,12 @@ pub fn down(home: &Home, name: &str) -> Result<bool> {
     let _lock = home.lock(&format!("bed-{name}"), || {
         eprintln!("waiting for another command on bed `{name}`");
     })?;
-    if remains(home, name).is_empty() {
+    if remains(home, name)?.is_empty() {
         return Ok(false);
     }
     end(home, name)?;
     home::remove_folder(&home.beds().join(name))?;
-    let left = remains(home, name);
+    let left = remains(home, name)?;
     if left.is_empty() {
         Ok(true)
     } else {

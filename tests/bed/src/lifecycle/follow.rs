@@ -42,7 +42,7 @@ pub(super) fn follow(folder: &Path, progress: &Progress) -> Result<()> {
         if state.ready {
             return Ok(());
         }
-        if process::supervisor(folder).is_none() {
+        if process::supervisor(folder)?.is_none() {
             let tail = command::last_lines_of(&folder.join("logs/supervisor.log"), 10);
             return Err(Error::Bed(format!("the bed's first process ended:\n{tail}")));
         }

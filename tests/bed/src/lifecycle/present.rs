@@ -29,7 +29,7 @@ pub(super) fn already_up(
             "bed `{name}` is the cluster of context `{context}`: `cargo bed down --name {name}` lets go of it"
         )));
     }
-    if process::supervisor(folder).is_none() {
+    if process::supervisor(folder)?.is_none() {
         return Ok(None);
     }
     check_same(&record, request)?;

@@ -5,6 +5,7 @@ use std::{
     fs,
 };
 
+use super::check_name;
 use crate::{
     bed::{Bed, Record},
     error::{Error, Result},
@@ -51,8 +52,13 @@ pub fn reports(home: &Home) -> Result<Vec<Report>> {
         .flatten()
         .filter(|item| item.file_type().is_ok_and(|kind| kind.is_dir()))
         .filter_map(|item| item.file_name().into_string().ok());
-    let names: BTreeSet<String> = folders.chain(process::names_below(&folder)).collect();
-    names.iter().map(|name| report(home, name)).collect()
+    let alive = process::supervised_folders()?;
+    let alive = alive
+        .iter()
+        .filter_map(|path| path.strip_prefix(&folder).ok()?.to_str().map(str::to_owned));
+    let names: BTreeSet<String> = folders.chain(alive).collect();
+    // What has no name that we give is none of ours.
+    names.iter().filter(|name| check_name(name).is_ok()).map(|name| report(home, name)).collect()
 }
 
 /// The bed of that name.
@@ -66,7 +72,7 @@ pub fn report(home: &Home, name: &str) -> Result<Report> {
         Health::Foreign
     } else if let Some(failure) = &state.failed {
         Health::Failed(failure.clone())
-    } else if process::supervisor(&folder).is_none() {
+    } else if process::supervisor(&folder)?.is_none() {
         Health::Dead
     } else if !state.dead_parts().is_empty() {
         Health::Crashed(state.dead_parts())

@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::fs::Mode;
+
 use super::{
     check_name, down,
     follow::{LOOK_INTERVAL, follow},
@@ -50,6 +52,8 @@ pub struct Request {
 pub fn up(home: &Home, request: &Request, progress: &Progress) -> Result<Bed> {
     check_name(&request.name)?;
     preflight::root()?;
+    // Images and volumes are read by pods of any user, whatever the caller's mask.
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     let _lock = home.lock(&format!("bed-{}", request.name), || {
         progress.line(&format!("  ..   waiting for another command on bed `{}`", request.name));
     })?;
@@ -150,7 +154,7 @@ fn launch(site: &Site, plan: &Plan, listener: TcpListener) -> Result<()> {
             "--mount-proc",
         ])
         .arg(&site.bed_program)
-        .args(["inner", process::SUPERVISE])
+        .args(process::SUPERVISE)
         .arg(&site.folder)
         .stdin(Stdio::from(OwnedFd::from(listener)))
         .stdout(log)

@@ -19,7 +19,7 @@ use tokio::{
     sync::{mpsc as channel, oneshot},
 };
 
-use super::{enter::in_network_of, join, parse, runtime};
+use super::{PAUSE, enter::in_network_of, join, parse, runtime};
 use crate::{
     error::{Error, Result},
     plan::address,
@@ -90,7 +90,10 @@ impl Forward {
                     tokio::select! {
                         _ = &mut stopped => return Ok(()),
                         connection = listener.accept() => {
-                            let Ok((stream, _)) = connection else { continue };
+                            let Ok((stream, _)) = connection else {
+                                tokio::time::sleep(PAUSE).await;
+                                continue;
+                            };
                             let Ok(stream) = stream.into_std() else { continue };
                             if accepted.send(stream).is_err() {
                                 return Ok(());

@@ -12,11 +12,14 @@ pub use http::Answer;
 pub(crate) use http::{dial, get_each};
 pub use stand_in::listen;
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, Result};
+
+/// How long to wait when no connection can be accepted.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A small runtime for one thread, which may live in another network namespace.
 fn runtime() -> Result<Runtime> {

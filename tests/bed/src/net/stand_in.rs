@@ -5,10 +5,11 @@
 
 use std::{convert::Infallible, net::SocketAddr};
 
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response,
     body::{Bytes, Incoming},
+    http::request::Parts,
     server::conn::http1,
     service::service_fn,
 };
@@ -16,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{parse, runtime};
+use super::{PAUSE, parse, runtime};
 use crate::error::{Error, Result};
 
 /// Serves the addresses until the process ends.
@@ -38,6 +39,8 @@ pub fn listen(addresses: &[String]) -> Result<()> {
 async fn accept(listener: TcpListener) {
     loop {
         let Ok((stream, from)) = listener.accept().await else {
+            // No room for another connection: let those under way end.
+            tokio::time::sleep(PAUSE).await;
             continue;
         };
         tokio::spawn(serve(stream, from));
@@ -48,10 +51,18 @@ async fn serve(stream: TcpStream, from: SocketAddr) {
     let asked = asked(&stream).map_or_else(|| "unknown".to_owned(), |address| address.to_string());
     let service = service_fn(move |request: Request<Incoming>| {
         let asked = asked.clone();
-        async move { Ok::<_, Infallible>(answer(&asked, from, &request)) }
+        async move {
+            let (head, mut body) = request.into_parts();
+            // A client that still sends would be cut off by an answer.
+            while let Some(Ok(_)) = body.frame().await {}
+            Ok::<_, Infallible>(answer(&asked, from, &head))
+        }
     });
     // A client that goes away in the middle is its own affair.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new()
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 /// The address that the client dialled: before the redirection, if the kernel redirected it.
@@ -60,13 +71,13 @@ fn asked(stream: &TcpStream) -> Option<SocketAddr> {
     redirected.map(SocketAddr::V4).or_else(|| stream.local_addr().ok())
 }
 
-fn answer(asked: &str, from: SocketAddr, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let host = request.headers().get(hyper::header::HOST).and_then(|host| host.to_str().ok());
+fn answer(asked: &str, from: SocketAddr, request: &Parts) -> Response<Full<Bytes>> {
+    let host = request.headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok());
     let text = json!({
         "asked": asked,
         "from": from.ip(),
-        "method": request.method().as_str(),
-        "path": request.uri().path(),
+        "method": request.method.as_str(),
+        "path": request.uri.path(),
         "host": host,
     });
     let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));

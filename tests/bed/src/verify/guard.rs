@@ -54,7 +54,7 @@ pub fn end_with(pid: i32) -> Result<()> {
     }
     let home = Home::find()?;
     // Before its lock is free for the next verification: an orphan would meddle with that one's beds.
-    process::kill_marked(&format!("{MARK}={pid}"));
+    process::kill_marked(&format!("{MARK}={pid}"))?;
     // Whoever holds the lock verifies, and has ended by itself what the last one left.
     let lock = home.lock_file(LOCK)?;
     if lock.try_lock().is_ok() { end_all(&home) } else { Ok(()) }

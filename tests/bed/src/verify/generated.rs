@@ -1,11 +1,13 @@
 //! Files that a program of ours writes and a person reads.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{fmt::Write as _, fs, process::Command};
 
 use clap::CommandFactory;
 
+use super::context::Context;
 use crate::{
     cli::Cli,
+    command,
     error::{Error, Result},
 };
 
@@ -36,18 +38,48 @@ pub fn reference() -> String {
     text
 }
 
-/// Says whether the file is as it would be written; writes it when asked to.
-pub(super) fn check(workspace: &Path, bless: bool) -> Result<String> {
-    let path = workspace.join(REFERENCE);
-    let wanted = reference();
-    if fs::read_to_string(&path).is_ok_and(|found| found == wanted) {
-        return Ok("1 file".to_owned());
+/// Files that `understudy crds KIND` writes, relative to the workspace, and their kind.
+const DEFINITIONS: [(&str, &str); 3] = [
+    ("crds/yaml/previewenvironments.yaml", "previewenvironments"),
+    ("crds/yaml/previewrepositories.yaml", "previewrepositories"),
+    ("crds/yaml/previewtemplates.yaml", "previewtemplates"),
+];
+
+/// Says whether each file is as it would be written; writes those that are not when asked to.
+pub(super) fn check(context: &Context<'_>, bless: bool) -> Result<String> {
+    let mut wanted = vec![(REFERENCE, reference())];
+    for (file, kind) in DEFINITIONS {
+        let mut crds = Command::new("cargo");
+        crds.args([
+            "run",
+            "--quiet",
+            "--locked",
+            "--package=understudy-operator",
+            "--",
+            "crds",
+            kind,
+        ]);
+        crds.env("CARGO_TARGET_DIR", context.target).current_dir(context.workspace);
+        let header = "# Written by `cargo verify --bless`; do not edit.\n";
+        wanted.push((file, format!("{header}{}", command::run(&mut crds)?)));
     }
-    if !bless {
-        return Err(Error::Bed(format!(
-            "{REFERENCE} is stale: write it with `cargo verify --bless`"
-        )));
+    let mut stale = Vec::new();
+    for (file, text) in &wanted {
+        let path = context.workspace.join(file);
+        if fs::read_to_string(&path).is_ok_and(|found| found == *text) {
+            continue;
+        }
+        if bless {
+            fs::write(&path, text).map_err(Error::touch("write", path))?;
+        }
+        stale.push(*file);
     }
-    fs::write(&path, wanted).map_err(Error::touch("write", path))?;
-    Ok(format!("{REFERENCE} written"))
+    match (stale.is_empty(), bless) {
+        (true, _) => Ok(format!("{} files", wanted.len())),
+        (false, true) => Ok(format!("written: {}", stale.join(", "))),
+        (false, false) => Err(Error::Bed(format!(
+            "stale: {}; write with `cargo verify --bless`",
+            stale.join(", ")
+        ))),
+    }
 }

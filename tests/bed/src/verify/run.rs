@@ -108,7 +108,7 @@ fn carry_out(context: &Context<'_>, step: &Step, long: bool, bless: bool) -> Res
         Work::Test(words, Some(profile)) => on_bed(context, profile, words),
         Work::Deny => deny::check(context),
         Work::Generated => {
-            let note = generated::check(context.workspace, bless)?;
+            let note = generated::check(context, bless)?;
             Ok(Ran { success: true, note, ..Ran::default() })
         }
         Work::EachAlone => each_alone(context),

@@ -69,9 +69,16 @@ pub const STEPS: [Step; 14] = [
     step("doc", "examples in the documentation", Work::Test(&["--workspace", "--doc"], None)),
     step(
         "control",
-        "an API server's behaviour, on a control bed",
+        "an API server's behaviour, and our schemas in it, on a control bed",
         Work::Test(
-            &["--package=understudy-bed", "--test=control", "--", "--include-ignored"],
+            &[
+                "--package=understudy-bed",
+                "--package=understudy-tests",
+                "--test=control",
+                "--test=api_server",
+                "--",
+                "--include-ignored",
+            ],
             Some(Profile::Control),
         ),
     ),

@@ -3,3 +3,4 @@
 
 pub mod names;
 pub mod parameters;
+pub mod policy;

@@ -1,0 +1,51 @@
+//! What may stand in the metadata of an object of a stack.
+
+use serde_json::Value;
+use understudy_crds::label;
+
+use super::{ObjectFindings, text};
+
+/// The longest name that fits every kind of the list: a Service's is a DNS label.
+const LONGEST_NAME: usize = 253;
+
+pub(super) fn look(object: &Value, found: &mut ObjectFindings<'_>) {
+    let name = text(object, "/metadata/name");
+    if name.is_empty() {
+        let instead = if object.pointer("/metadata/generateName").is_some() {
+            "`generateName` would make another object each time: give it a `name`"
+        } else {
+            "has no name"
+        };
+        found.refuse("metadata.name", instead);
+    } else if name.len() > LONGEST_NAME {
+        found.refuse("metadata.name", format!("is longer than {LONGEST_NAME} characters"));
+    }
+    if !text(object, "/metadata/namespace").is_empty() {
+        found
+            .refuse("metadata.namespace", "a preview has a namespace of its own: remove the field");
+    }
+    for field in ["finalizers", "ownerReferences"] {
+        let list = object.pointer(&format!("/metadata/{field}")).and_then(Value::as_array);
+        if list.is_some_and(|list| !list.is_empty()) {
+            found.refuse(
+                &format!("metadata.{field}"),
+                "would keep the preview from going away: remove the field",
+            );
+        }
+    }
+    own_words(object, "/metadata", "metadata", found);
+    own_words(object, "/spec/template/metadata", "spec.template.metadata", found);
+}
+
+/// Labels and annotations of ours are written by us alone: they say what belongs to which preview.
+fn own_words(object: &Value, pointer: &str, place: &str, found: &mut ObjectFindings<'_>) {
+    for list in ["labels", "annotations"] {
+        let words = object.pointer(&format!("{pointer}/{list}")).and_then(Value::as_object);
+        for name in words.into_iter().flat_map(|words| words.keys()) {
+            if name.starts_with(label::PREFIX) || name.contains(&format!(".{}", label::PREFIX)) {
+                found
+                    .refuse(&format!("{place}.{list}"), format!("`{name}` is reserved: remove it"));
+            }
+        }
+    }
+}

@@ -72,6 +72,37 @@ pub struct Quantity(
     pub String,
 );
 
+impl Quantity {
+    /// The amount in thousandths, as Kubernetes reads it (`500m` is 500, `1Ki` is 1,024,000); `None` if it
+    /// is no amount, or too large to be one.
+    pub fn thousandths(&self) -> Option<i128> {
+        let digits = self.0.find(|letter: char| !letter.is_ascii_digit() && letter != '.');
+        let (number, unit) = self.0.split_at(digits.unwrap_or(self.0.len()));
+        let factor: i128 = match unit {
+            "m" => 1,
+            "" => 1_000,
+            "k" => 1_000_000,
+            "M" => 1_000_000_000,
+            "G" => 1_000_000_000_000,
+            "T" => 1_000_000_000_000_000,
+            "P" => 1_000_000_000_000_000_000,
+            "E" => 1_000_000_000_000_000_000_000,
+            "Ki" => 1_000 << 10,
+            "Mi" => 1_000 << 20,
+            "Gi" => 1_000 << 30,
+            "Ti" => 1_000 << 40,
+            "Pi" => 1_000 << 50,
+            "Ei" => 1_000 << 60,
+            _ => return None,
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let places = u32::try_from(fraction.len()).ok()?;
+        let fraction =
+            fraction.parse::<i128>().ok()?.checked_mul(factor)? / 10_i128.checked_pow(places)?;
+        whole.parse::<i128>().ok()?.checked_mul(factor)?.checked_add(fraction)
+    }
+}
+
 /// What a preview may use in all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -195,4 +226,30 @@ fn default_limits() -> BTreeMap<String, Quantity> {
 
 const fn yes() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Quantity;
+
+    #[test]
+    fn quantities_are_read_as_kubernetes_reads_them() {
+        for (text, expected) in [
+            ("500m", Some(500)),
+            ("2", Some(2_000)),
+            ("1.5", Some(1_500)),
+            ("0.1", Some(100)),
+            ("1Ki", Some(1_024_000)),
+            ("1.5Gi", Some(1_610_612_736_000)),
+            ("1k", Some(1_000_000)),
+            ("", None),
+            ("m", None),
+            ("1X", None),
+            ("-1", None),
+            ("1.2.3", None),
+            ("99999999999999999999999999999999999999Ei", None),
+        ] {
+            assert_eq!(Quantity(text.to_owned()).thousandths(), expected, "{text}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use understudy_crds::isolation::PodSecurity;
 
 use super::{Allowance, ObjectFindings, items, text};
+use crate::mend::template;
 
 /// Capabilities that the baseline standard lets a container add (Kubernetes, "Pod Security Standards").
 const BASELINE_CAPABILITIES: [&str; 13] = [
@@ -25,17 +26,6 @@ const BASELINE_CAPABILITIES: [&str; 13] = [
     "SYS_CHROOT",
 ];
 
-/// Where the pod template of a kind stands.
-fn template(kind: &str) -> Option<(&'static str, &'static str)> {
-    match kind {
-        "Deployment" | "StatefulSet" | "Job" => Some(("/spec/template/spec", "spec.template.spec")),
-        "CronJob" => {
-            Some(("/spec/jobTemplate/spec/template/spec", "spec.jobTemplate.spec.template.spec"))
-        }
-        _ => None,
-    }
-}
-
 pub(super) fn look(
     object: &Value,
     allowance: &Allowance,
@@ -47,6 +37,7 @@ pub(super) fn look(
         return found.refuse(place, "is missing: what should run?");
     };
     host(pod, place, found);
+    contradictions(pod, place, allowance.pod_security, found);
     placement(pod, place, found);
     account(pod, place, allowance, secrets, found);
     volumes(pod, place, secrets, found);
@@ -54,6 +45,7 @@ pub(super) fn look(
         for (index, container) in items(pod, &format!("/{list}")) {
             let place = format!("{place}.{list}[{index}]");
             security(container, &place, allowance.pod_security, found);
+            contradictions(container, &place, allowance.pod_security, found);
             environment(container, &place, secrets, found);
         }
     }
@@ -74,6 +66,39 @@ fn host(pod: &Value, place: &str, found: &mut ObjectFindings<'_>) {
             &format!("{place}.hostUsers"),
             "shares the node's users with the preview: remove the field",
         );
+    }
+}
+
+/// What says the opposite of the restricted standard, for a pod or for a container: it cannot be filled in.
+fn contradictions(
+    holder: &Value,
+    place: &str,
+    standard: PodSecurity,
+    found: &mut ObjectFindings<'_>,
+) {
+    if standard == PodSecurity::Baseline {
+        return;
+    }
+    for (field, wrong, sentence) in [
+        (
+            "runAsNonRoot",
+            Value::Bool(false),
+            "pod security Restricted wants no root: remove it, or use Baseline",
+        ),
+        (
+            "runAsUser",
+            Value::from(0),
+            "pod security Restricted wants no root: use another user, or Baseline",
+        ),
+        (
+            "allowPrivilegeEscalation",
+            Value::Bool(true),
+            "pod security Restricted allows none: remove it, or use Baseline",
+        ),
+    ] {
+        if holder.pointer(&format!("/securityContext/{field}")) == Some(&wrong) {
+            found.refuse(&format!("{place}.securityContext.{field}"), sentence);
+        }
     }
 }
 

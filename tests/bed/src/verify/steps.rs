@@ -96,6 +96,7 @@ pub const STEPS: [Step; 14] = [
         Work::Test(
             &[
                 "--package=understudy-bed",
+                "--package=understudy-tests",
                 "--test=node",
                 "--test=fences",
                 "--",

@@ -64,9 +64,15 @@ pub fn reports(home: &Home) -> Result<Vec<Report>> {
 /// The bed of that name.
 pub fn report(home: &Home, name: &str) -> Result<Report> {
     let folder = home.beds().join(name);
-    // A file that cannot be read, or that another version wrote, is as good as none.
+    // A record that cannot be read, or that another version wrote, is as good as none.
     let record = Bed::record_of(&folder).unwrap_or_default();
-    let state = State::read(&folder).unwrap_or_default().unwrap_or_default();
+    let state = match State::read(&folder) {
+        Ok(state) => state.unwrap_or_default(),
+        Err(error) => State {
+            failed: Some(format!("{error}; `cargo bed up` starts over")),
+            ..State::default()
+        },
+    };
     let foreign = record.as_ref().is_some_and(|record| record.context.is_some());
     let health = if foreign {
         Health::Foreign

@@ -65,6 +65,11 @@ pub(super) fn look(object: &Value, allowance: &Allowance, found: &mut ObjectFind
     let extra =
         allowance.extra_kinds.iter().any(|extra| extra.group == group && extra.kind == kind);
     if ALLOWED.contains(&(group, kind)) || extra {
+        let name = text(object, "/metadata/name");
+        let ours = allowance.secrets.contains(name) || allowance.pull_secrets.contains(name);
+        if (group, kind) == ("", "Secret") && ours {
+            found.refuse("metadata.name", "the template makes a Secret of this name: use another");
+        }
         return true;
     }
     let instead = INSTEAD.iter().find(|(other, name, _)| (*other, *name) == (group, kind));

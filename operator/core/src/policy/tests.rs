@@ -199,6 +199,17 @@ fn secrets_are_named_only_if_declared_wherever_they_stand() {
 }
 
 #[test]
+fn secret_of_the_stack_cannot_take_the_place_of_one_that_is_given() {
+    let secret =
+        |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
+    for name in ["db", "regcred"] {
+        let sentence = "metadata.name: the template makes a Secret of this name: use another";
+        refused(secret(name), &format!("Secret {name}: {sentence}"));
+    }
+    assert_eq!(said(&[secret("own")]), Vec::<String>::new());
+}
+
+#[test]
 fn privileges_are_refused_in_every_container_of_every_kind() {
     let privileged = json!({"name": "a", "securityContext": {"privileged": true}});
     for list in ["containers", "initContainers", "ephemeralContainers"] {

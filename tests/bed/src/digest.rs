@@ -49,11 +49,6 @@ pub fn of_file(path: &Path) -> Result<String> {
     }
 }
 
-/// The SHA-256 of bytes, in hexadecimal digits.
-pub fn of_bytes(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

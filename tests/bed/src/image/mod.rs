@@ -8,11 +8,7 @@ pub use work::{build, load};
 
 use std::{path::Path, process::Command};
 
-use crate::{
-    command,
-    error::Result,
-    home::{self, Home},
-};
+use crate::{command, error::Result, home};
 
 /// buildah with its storage in our cache, so that neither `/var/lib/containers` nor an engine is needed.
 fn buildah(storage: &Path) -> Result<Command> {
@@ -23,11 +19,6 @@ fn buildah(storage: &Path) -> Result<Command> {
     command.arg("--root").arg(root).arg("--runroot").arg(run).args(["--storage-driver", "vfs"]);
     command.env("BUILDAH_ISOLATION", "chroot").env("TMPDIR", storage);
     Ok(command)
-}
-
-/// Removes buildah's storage of this machine, for instance when it was damaged by a kill.
-pub fn forget(home: &Home) -> Result<()> {
-    home::remove_folder(&home.images())
 }
 
 /// Pushes an image of that storage to a registry that speaks plain HTTP on loopback.

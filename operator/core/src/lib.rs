@@ -4,5 +4,6 @@
 pub mod fence;
 pub mod mend;
 pub mod names;
+mod object;
 pub mod parameters;
 pub mod policy;

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use understudy_crds::isolation::{Isolation, PodSecurity, Quantity};
 
+use crate::object::{pod_template, text};
+
 /// The account of every pod of a preview: ours, without a token.
 pub const ACCOUNT: &str = "understudy-preview";
 
@@ -28,19 +30,6 @@ pub struct Mended {
     pub stack: Vec<Value>,
     /// In the order of the objects; at most one of a kind per object.
     pub notes: Vec<Note>,
-}
-
-/// Where the pod template of a kind stands.
-pub(crate) const fn template(kind: &str) -> Option<(&'static str, &'static str)> {
-    match kind.as_bytes() {
-        b"Deployment" | b"StatefulSet" | b"Job" => {
-            Some(("/spec/template/spec", "spec.template.spec"))
-        }
-        b"CronJob" => {
-            Some(("/spec/jobTemplate/spec/template/spec", "spec.jobTemplate.spec.template.spec"))
-        }
-        _ => None,
-    }
 }
 
 /// Mends every object of the stack as the template's isolation says; a stack that keeps the rules by
@@ -64,7 +53,7 @@ pub fn mend(stack: &[Value], isolation: &Isolation) -> Mended {
             let namespace = namespace.as_str().unwrap_or_default();
             note(format!("put into the preview's namespace instead of `{namespace}`"));
         }
-        if let Some((pointer, _)) = template(text(&object, "/kind"))
+        if let Some((pointer, _)) = pod_template(text(&object, "/kind"))
             && let Some(pod) = object.pointer_mut(pointer).and_then(Value::as_object_mut)
         {
             account(pod).into_iter().for_each(&mut note);
@@ -74,10 +63,6 @@ pub fn mend(stack: &[Value], isolation: &Isolation) -> Mended {
         mended.stack.push(object);
     }
     mended
-}
-
-fn text<'value>(value: &'value Value, pointer: &str) -> &'value str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Our account in place of any other; no token either way.

@@ -14,6 +14,8 @@ use std::{collections::BTreeSet, fmt};
 use serde_json::Value;
 use understudy_crds::isolation::{GroupKind, PodSecurity};
 
+use crate::object::text;
+
 /// The largest stack, in bytes of JSON: more would not fit an object of the API server.
 pub const LARGEST_STACK: usize = 1 << 20;
 
@@ -100,19 +102,6 @@ fn named(object: &Value, index: usize) -> String {
         (kind, "") => format!("{kind} (manifest {})", index + 1),
         (kind, name) => format!("{kind} {name}"),
     }
-}
-
-/// The text at a JSON pointer, or an empty one.
-fn text<'value>(value: &'value Value, pointer: &str) -> &'value str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The items of the list at a JSON pointer.
-fn items<'value>(
-    value: &'value Value,
-    pointer: &str,
-) -> impl Iterator<Item = (usize, &'value Value)> {
-    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten().enumerate()
 }
 
 #[derive(Default)]

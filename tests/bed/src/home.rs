@@ -128,6 +128,13 @@ pub fn write_atomically(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     fs::rename(&staged, path).map_err(Error::touch("write", path))
 }
 
+/// Writes a value as JSON, in one step.
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value)
+        .map_err(|source| Error::Parse { path: path.to_path_buf(), source })?;
+    write_atomically(path, text)
+}
+
 /// Removes a folder with all it holds; one that is not there is fine.
 pub fn remove_folder(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path).or_else(|error| match error.kind() {

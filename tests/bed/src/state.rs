@@ -62,10 +62,7 @@ impl State {
     }
 
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        let path = file(folder);
-        let text = serde_json::to_vec(self)
-            .map_err(|source| Error::Parse { path: path.clone(), source })?;
-        home::write_atomically(&path, text)
+        home::write_json(&file(folder), self)
     }
 
     /// Notes a finished step; several in a row of one name are shown as one.

@@ -112,8 +112,7 @@ fn jobs_end_as_their_annotations_say() -> Outcome {
     namespace.apply(&[job("good", &json!({}), false), job("bad", &told, true)])?;
     assert!(namespace.job_end("good")?);
     assert!(!namespace.job_end("bad")?);
-    let pods = namespace.kubectl(&["get", "pods", "--selector=job-name=bad", "--output=json"])?;
-    let pods: Value = serde_json::from_str(&pods)?;
+    let pods = namespace.pods("job-name=bad")?;
     let status = pods.pointer("/items/0/status").cloned().unwrap_or_default();
     assert_eq!(text(&status, "/phase"), "Failed");
     let main = status.pointer("/containerStatuses/0/state/terminated").cloned().unwrap_or_default();
@@ -146,13 +145,7 @@ fn image_id_is_the_digest_of_the_spec_and_empty_without_one() -> Outcome {
         [("pinned", format!("registry.bed:5000/shop/api@{DIGEST}")), ("loose", String::new())]
     {
         namespace.wait_for(&format!("deployment/{name}"), "condition=Available")?;
-        let selector = format!("--selector=name={name}");
-        let pods: Value = serde_json::from_str(&namespace.kubectl(&[
-            "get",
-            "pods",
-            &selector,
-            "--output=json",
-        ])?)?;
+        let pods = namespace.pods(&format!("name={name}"))?;
         assert_eq!(text(&pods, "/items/0/status/containerStatuses/0/imageID"), expected);
     }
     Ok(())
@@ -183,8 +176,7 @@ fn pod_with_an_exit_code_crashes_and_one_with_a_delay_waits() -> Outcome {
     })?;
     assert_eq!(crashed.pointer("/restartCount"), Some(&json!(2)));
     assert_eq!(text(&crashed, "/lastState/terminated/message"), "no database");
-    let pods = namespace.kubectl(&["get", "pods", "--selector=name=late", "--output=json"])?;
-    let pods: Value = serde_json::from_str(&pods)?;
+    let pods = namespace.pods("name=late")?;
     assert_eq!(text(&pods, "/items/0/status/phase"), "Pending");
     Ok(())
 }

@@ -50,12 +50,7 @@ fn deployment_is_reached_by_address_service_and_name() -> Outcome {
     ])?;
     let client = Pod::start(&namespace, "client")?;
     namespace.wait_for("deployment/web", "condition=Available")?;
-    let pods: Value = serde_json::from_str(&namespace.kubectl(&[
-        "get",
-        "pods",
-        "--selector=app=web",
-        "--output=json",
-    ])?)?;
+    let pods = namespace.pods("app=web")?;
     let pod = text(&pods, "/items/0/status/podIP").to_owned();
     let service = namespace.get("service/web")?;
     let service = text(&service, "/spec/clusterIP").to_owned();
@@ -138,8 +133,7 @@ fn job_completes_another_fails_and_both_logs_are_read() -> Outcome {
     assert!(namespace.kubectl(&["logs", "job/good"])?.starts_with("12."));
     assert!(!namespace.job_end("bad")?);
     assert_eq!(namespace.kubectl(&["logs", "job/bad"])?, "before the fall\n");
-    let pods = namespace.kubectl(&["get", "pods", "--selector=job-name=bad", "--output=json"])?;
-    let pods: Value = serde_json::from_str(&pods)?;
+    let pods = namespace.pods("job-name=bad")?;
     let code = pods.pointer("/items/0/status/containerStatuses/0/state/terminated/exitCode");
     assert_eq!(code, Some(&json!(3)));
     Ok(())
@@ -167,8 +161,7 @@ fn native_sidecar_is_told_to_end_after_the_main_container_ended() -> Outcome {
     let told = log.lines().find_map(|line| line.strip_prefix("told ")).unwrap_or_default();
     // The stamp was there when the signal came: the main container had ended before.
     assert!(told.parse::<u64>().is_ok(), "the sidecar's log: {log}");
-    let pods: Value =
-        serde_json::from_str(&namespace.kubectl(&["get", "pods", "--output=json"])?)?;
+    let pods = namespace.get("pods")?;
     let side = pods.pointer("/items/0/status/initContainerStatuses/0/state/terminated/exitCode");
     assert_eq!(side, Some(&json!(0)), "{pods:#}");
     assert_eq!(text(&pods, "/items/0/status/phase"), "Succeeded");
@@ -197,13 +190,7 @@ fn built_image_is_pulled_by_tag_and_by_digest() -> Outcome {
         assert!(namespace.job_end(pod)?);
         let log = namespace.kubectl(&["logs", &format!("job/{pod}")])?;
         assert_eq!(log, format!("built in {}\n", namespace.name()));
-        let selector = format!("--selector=job-name={pod}");
-        let pods: Value = serde_json::from_str(&namespace.kubectl(&[
-            "get",
-            "pods",
-            &selector,
-            "--output=json",
-        ])?)?;
+        let pods = namespace.pods(&format!("job-name={pod}"))?;
         let id = text(&pods, "/items/0/status/containerStatuses/0/imageID");
         assert_eq!(id, format!("registry.bed:5000/test/pull@{digest}"), "{pod}");
     }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Allowance, ObjectFindings, text};
+use super::{Allowance, ObjectFindings};
+use crate::object::text;
 
 /// The built-in list: API group and kind. All are namespaced, and none reaches outside its namespace.
 const ALLOWED: [(&str, &str); 10] = [

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use understudy_crds::label;
 
-use super::{ObjectFindings, text};
+use super::ObjectFindings;
+use crate::object::text;
 
 /// The longest name that fits every kind of the list: a Service's is a DNS label.
 const LONGEST_NAME: usize = 253;

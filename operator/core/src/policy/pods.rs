@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use understudy_crds::isolation::PodSecurity;
 
-use super::{Allowance, ObjectFindings, items, text};
-use crate::mend::template;
+use super::{Allowance, ObjectFindings};
+use crate::object::{items, pod_template, text};
 
 /// Capabilities that the baseline standard lets a container add (Kubernetes, "Pod Security Standards").
 const BASELINE_CAPABILITIES: [&str; 13] = [
@@ -32,7 +32,7 @@ pub(super) fn look(
     secrets: &BTreeSet<String>,
     found: &mut ObjectFindings<'_>,
 ) {
-    let Some((pointer, place)) = template(text(object, "/kind")) else { return };
+    let Some((pointer, place)) = pod_template(text(object, "/kind")) else { return };
     let Some(pod) = object.pointer(pointer) else {
         return found.refuse(place, "is missing: what should run?");
     };

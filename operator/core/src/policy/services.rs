@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{ObjectFindings, items, text};
+use super::ObjectFindings;
+use crate::object::{items, text};
 
 pub(super) fn look(object: &Value, found: &mut ObjectFindings<'_>) {
     if text(object, "/kind") != "Service" {

@@ -53,8 +53,5 @@ pub(super) fn adopt(home: &Home, name: &str, context: &str) -> Result<()> {
         made_by: String::new(),
         context: Some(context.to_owned()),
     };
-    let path = folder.join("bed.json");
-    let text = serde_json::to_vec_pretty(&record)
-        .map_err(|source| Error::Parse { path: path.clone(), source })?;
-    home::write_atomically(&path, text)
+    home::write_json(&folder.join("bed.json"), &record)
 }

@@ -296,17 +296,8 @@ fn down(home: &Home, which: Which, all: bool) -> Result<()> {
 }
 
 fn part_program(home: &Home, name: &str) -> Result<PathBuf> {
-    let all = [
-        &part::KUBERNETES,
-        &part::ETCD,
-        &part::KWOK,
-        &part::COREDNS,
-        &part::KUBE_ROUTER,
-        &part::PAUSE,
-        &part::HELM,
-    ];
-    let Some(part) = all.iter().find(|part| part.name == name) else {
-        let names: Vec<&str> = all.iter().map(|part| part.name).collect();
+    let Some(part) = part::ALL.iter().find(|part| part.name == name) else {
+        let names: Vec<&str> = part::ALL.iter().map(|part| part.name).collect();
         return Err(Error::Refuse(format!(
             "there is no part `{name}`: choose {}",
             names.join(", ")

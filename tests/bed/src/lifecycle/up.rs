@@ -111,8 +111,8 @@ fn begin(
         made_by: digest::of_file(&site.bed_program)?,
         context: None,
     };
-    write_json(&folder.join("bed.json"), &record)?;
-    write_json(&folder.join("plan.json"), &plan)?;
+    home::write_json(&folder.join("bed.json"), &record)?;
+    home::write_json(&folder.join("plan.json"), &plan)?;
     if request.profile == Profile::Node {
         plan::MOUNT_POINTS.iter().try_for_each(|point| home::make_folder(Path::new(point)))?;
     }
@@ -128,12 +128,6 @@ fn own_program(folder: &Path) -> Result<PathBuf> {
     // Not by its path: a rebuild may have replaced it since we were started.
     fs::copy("/proc/self/exe", &path).map_err(Error::touch("copy our program to", &path))?;
     Ok(path)
-}
-
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_vec_pretty(value)
-        .map_err(|source| Error::Parse { path: path.to_path_buf(), source })?;
-    home::write_atomically(path, text)
 }
 
 /// Starts the supervisor in namespaces of its own. `setsid` keeps the terminal's signals away: a bed

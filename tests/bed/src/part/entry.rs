@@ -97,10 +97,7 @@ fn made(
     let outcome = make(&staging, step).and_then(|()| {
         let manifest =
             Manifest { seconds: started.elapsed().as_secs_f64(), files: hashes(&staging)? };
-        let path = staging.join(MANIFEST);
-        let text = serde_json::to_vec_pretty(&manifest)
-            .map_err(|source| Error::Parse { path: path.clone(), source })?;
-        home::write_atomically(&path, text)?;
+        home::write_json(&staging.join(MANIFEST), &manifest)?;
         fs::rename(&staging, folder).map_err(Error::touch("rename to", folder))
     });
     if outcome.is_err() {

@@ -2,6 +2,9 @@
 
 use super::Part;
 
+/// Every part there is.
+pub const ALL: [&Part; 7] = [&KUBERNETES, &ETCD, &KWOK, &COREDNS, &KUBE_ROUTER, &PAUSE, &HELM];
+
 macro_rules! module {
     ($folder:literal $(, $source:literal)*) => {
         &[

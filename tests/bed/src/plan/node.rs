@@ -95,30 +95,33 @@ pub(super) fn after(site: &Site, plan: &mut Plan) -> Result<()> {
     Ok(())
 }
 
+/// One call of `mount`; all of them are one step for people.
+fn mount(plan: &mut Plan, words: &[&str]) {
+    plan.run("mounts", 0, [&["mount"], words].concat());
+}
+
 fn mounts(site: &Site, plan: &mut Plan) -> Result<()> {
-    let mut mount = |words: &[&str]| plan.run("mounts", 0, [&["mount"], words].concat());
     // Private sockets, locks and network namespaces.
-    mount(&["-t", "tmpfs", "tmpfs", "/run"]);
+    mount(plan, &["-t", "tmpfs", "tmpfs", "/run"]);
     for point in MOUNT_POINTS {
         let own = format!("mounts{point}");
         crate::home::make_folder(&site.folder.join(&own))?;
-        mount(&["--bind", &site.path(&own), point]);
+        mount(plan, &["--bind", &site.path(&own), point]);
     }
     // Volumes that the kubelet mounts must be seen by containerd.
-    mount(&["--make-rshared", "/var/lib/kubelet"]);
+    mount(plan, &["--make-rshared", "/var/lib/kubelet"]);
     let resolv = site.write("node/resolv.conf", format!("nameserver {}\n", address::DNS))?;
     // Where it is a link into /run, its target has just been hidden.
     let target = "target=$(readlink -m /etc/resolv.conf); mkdir -p \"${target%/*}\"; test -e \"$target\" || : > \"$target\"";
     plan.run("mounts", 0, ["sh", "-ec", target]);
-    let mut mount = |words: &[&str]| plan.run("mounts", 0, [&["mount"], words].concat());
-    mount(&["--bind", &resolv, "/etc/resolv.conf"]);
+    mount(plan, &["--bind", &resolv, "/etc/resolv.conf"]);
     let hosts =
         format!("127.0.0.1 localhost\n{} registry.bed {}\n", address::NODE, address::NODE_NAME);
     let hosts = site.write("node/hosts", hosts)?;
-    mount(&["--bind", &hosts, "/etc/hosts"]);
+    mount(plan, &["--bind", &hosts, "/etc/hosts"]);
     for (name, value) in TUNABLES {
         let own = site.write(&format!("node/sys/{name}"), format!("{value}\n"))?;
-        mount(&["--bind", &own, &format!("/proc/sys/{name}")]);
+        mount(plan, &["--bind", &own, &format!("/proc/sys/{name}")]);
     }
     // Both belong to the bed's network namespace alone.
     let set = "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables";

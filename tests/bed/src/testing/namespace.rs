@@ -68,9 +68,18 @@ impl Namespace {
 
     /// Reads an object, such as `deployment/web`, or a list, such as `pods`.
     pub fn get(&self, what: &str) -> Result<Value> {
-        let text = self.kubectl(&["get", what, "--output=json"])?;
+        self.read(what, &[])
+    }
+
+    fn read(&self, what: &str, more: &[&str]) -> Result<Value> {
+        let text = self.kubectl(&[&["get", what, "--output=json"], more].concat())?;
         serde_json::from_str(&text)
             .map_err(|source| Error::Parse { path: format!("kubectl get {what}").into(), source })
+    }
+
+    /// Reads the pods that carry that label: `job-name=web`.
+    pub fn pods(&self, label: &str) -> Result<Value> {
+        self.read("pods", &[&format!("--selector={label}")])
     }
 
     /// Reads an object that may be absent.

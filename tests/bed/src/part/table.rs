@@ -98,7 +98,7 @@ pub const PAUSE: Part = Part {
 };
 
 /// Helm: no profile needs it; `cargo bed part helm` builds it for tests of charts.
-pub const HELM: Part = Part {
+const HELM: Part = Part {
     name: "helm",
     version: "v4.3.1",
     module: module!("helm"),

@@ -70,6 +70,14 @@ pub enum Reason {
     ImageDeadlineExceeded,
     /// Containers crash, and waiting cannot mend it.
     CrashLooping,
+    /// A container cannot be started.
+    ContainerNotStarting,
+    /// A Job of the stack failed.
+    JobFailed,
+    /// A rollout did not come to its end in time.
+    RolloutDeadlineExceeded,
+    /// The preview's address does not answer.
+    RouteNotAnswering,
     /// The quota of the preview does not allow a pod.
     QuotaExceeded,
     /// A pod cannot be scheduled.
@@ -127,6 +135,10 @@ impl Reason {
             | Self::WrongPlatform
             | Self::ImageDeadlineExceeded
             | Self::CrashLooping
+            | Self::ContainerNotStarting
+            | Self::JobFailed
+            | Self::RolloutDeadlineExceeded
+            | Self::RouteNotAnswering
             | Self::QuotaExceeded
             | Self::ApplyRejected
             | Self::Contested

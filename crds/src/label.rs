@@ -12,3 +12,25 @@ pub const FINALIZER: &str = "understudy.dev/teardown";
 
 /// The name under which we own fields of objects (server-side apply).
 pub const FIELD_MANAGER: &str = "understudy";
+
+/// Label: the UID of the preview that an object or a pod belongs to. Everything of ours carries it.
+pub const PREVIEW_UID: &str = "understudy.dev/preview-uid";
+
+/// Label: the namespace of the preview that an object belongs to, so that an operator which serves some
+/// namespaces watches what is its own.
+pub const PREVIEW_NAMESPACE: &str = "understudy.dev/preview-namespace";
+
+/// Annotation of a preview's namespace: the preview's name.
+pub const PREVIEW_NAME: &str = "understudy.dev/preview-name";
+
+/// Annotation: a digest of what we applied.
+pub const APPLIED: &str = "understudy.dev/applied";
+
+/// Annotation: how often we put back what another manager changed, as `manager=times`.
+pub const OVERRULED: &str = "understudy.dev/overruled";
+
+/// Annotation of a pod: the workload whose template it was made from, as `Deployment/web`.
+pub const WORKLOAD: &str = "understudy.dev/workload";
+
+/// Annotation of a pod: a digest of the template it was made from.
+pub const TEMPLATE: &str = "understudy.dev/template";

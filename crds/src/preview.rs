@@ -44,7 +44,13 @@ use crate::{scalar::CommitSha, status::PreviewStatus, template::NameReference};
         priority = 1
     ),
     printcolumn(name = "Expires", type_ = "string", json_path = ".status.expiresAt", priority = 1),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason", priority = 1)
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason", priority = 1),
+    printcolumn(
+        name = "Steps",
+        type_ = "string",
+        json_path = ".status.summary.steps",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("has(self.repositoryRef) == has(oldSelf.repositoryRef) && (!has(self.repositoryRef) || self.repositoryRef == oldSelf.repositoryRef)")

@@ -18,6 +18,9 @@ pub struct PreviewStatus {
     /// Where the preview is, in a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// Since when (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// Why, in a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -38,6 +41,10 @@ pub struct PreviewStatus {
     /// The preview's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<NamespaceReference>,
+    /// The digests that images are pinned to: a tag that moves later changes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub images: Vec<PinnedImage>,
     /// What the checks found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
@@ -55,6 +62,12 @@ pub struct PreviewStatus {
     /// When the preview ends if nothing happens (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// What the removal of everything is at, or came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teardown: Option<Teardown>,
+    /// The Event that told of the present phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event: Option<String>,
     /// The conditions, in the order in which they become true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -158,6 +171,40 @@ pub struct Summary {
     pub commit: String,
     /// `2/2`, or `1 failed`.
     pub checks: String,
+    /// `Deploying 7.2s, Checking 0.4s`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub steps: String,
+}
+
+/// An image and the digest it is pinned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinnedImage {
+    /// Registry and repository.
+    pub name: String,
+    /// The tag that was looked up.
+    pub tag: String,
+    /// What it stood for when it was first seen.
+    pub digest: String,
+    /// Digests that a runtime may report for it instead: those of its platforms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40))]
+    pub platforms: Vec<String>,
+}
+
+/// What the removal of everything is at, or came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Teardown {
+    /// When it began (RFC 3339).
+    pub started_at: String,
+    /// How many objects of ours there were, the namespace among them.
+    pub objects: u32,
+    /// How many are left.
+    pub left: u32,
+    /// How long it took, once it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
 }
 
 /// How long a phase took.

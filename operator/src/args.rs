@@ -1,9 +1,16 @@
 //! What people type: settings are read here and nowhere else.
 
-use std::io::Write;
+use std::{io::Write, net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use understudy_crds::definitions;
+
+use crate::{
+    cluster::permissions,
+    outside::registry::Registries,
+    run::{self, Options},
+    telemetry,
+};
 
 /// A stand-in for every pull request.
 #[derive(Debug, Parser)]
@@ -20,8 +27,122 @@ enum Role {
         /// Only this kind, by its plural name
         kind: Option<String>,
     },
+    /// Print the cluster roles that the operator needs, as YAML
+    #[command(hide = true)]
+    Roles,
     /// Print the version
     Version,
+    /// Run the controllers
+    Operator(Box<Operator>),
+}
+
+/// Settings of `understudy operator`.
+#[derive(Debug, Args)]
+struct Operator {
+    /// Where previews, templates and repositories are watched (repeatable; all namespaces by default)
+    #[arg(long = "namespace", env = "UNDERSTUDY_NAMESPACE", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// The domain that every preview's host is one label below: preview.example.com
+    #[arg(long, env = "UNDERSTUDY_BASE_DOMAIN", value_parser = domain)]
+    base_domain: String,
+    /// How URLs of previews begin
+    #[arg(long, env = "UNDERSTUDY_URL_SCHEME", default_value = "http")]
+    url_scheme: Scheme,
+    /// The port in URLs of previews, if it is not the scheme's own
+    #[arg(long, env = "UNDERSTUDY_URL_PORT")]
+    url_port: Option<u16>,
+    /// Where metrics and health are served
+    #[arg(long, env = "UNDERSTUDY_ADMIN_LISTEN", default_value = "0.0.0.0:9090", value_parser = listen)]
+    admin_listen: SocketAddr,
+    /// How many previews are looked at side by side
+    #[arg(long, env = "UNDERSTUDY_MAX_CONCURRENT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    max_concurrent: u16,
+    /// Whether replicas agree by a Lease who works
+    #[arg(long, env = "UNDERSTUDY_LEADER_ELECT", default_value_t = true, action = clap::ArgAction::Set)]
+    leader_elect: bool,
+    /// How long a Lease holds without being renewed, from 4s to 5m
+    #[arg(long, env = "UNDERSTUDY_LEASE_DURATION", default_value = "8s", value_parser = lease)]
+    lease_duration: u64,
+    /// Who we are in the Lease; the pod's name in a cluster
+    #[arg(long, env = "HOSTNAME", default_value = "understudy", hide = true)]
+    identity: String,
+    /// A registry that is spoken to without TLS, as host:port (repeatable)
+    #[arg(long, env = "UNDERSTUDY_PLAIN_HTTP_REGISTRY", value_delimiter = ',')]
+    plain_http_registry: Vec<String>,
+    /// Where a registry is asked instead, as name=host:port (repeatable)
+    #[arg(long, env = "UNDERSTUDY_REGISTRY_MIRROR", value_delimiter = ',', value_parser = mirror)]
+    registry_mirror: Vec<(String, String)>,
+    /// The kubeconfig; without it $KUBECONFIG, or the pod's own account
+    #[arg(long)]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig
+    #[arg(long)]
+    context: Option<String>,
+    /// How the log is written
+    #[arg(long, env = "UNDERSTUDY_LOG", default_value = "text")]
+    log: telemetry::Form,
+    /// What is logged, as in `info,understudy=debug`
+    #[arg(long, env = "UNDERSTUDY_LOG_FILTER", default_value = "info")]
+    log_filter: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let label = |label: &str| label.parse::<understudy_crds::scalar::DnsLabel>().is_ok();
+    if text.len() <= 180 && text.split('.').all(label) {
+        Ok(text.to_owned())
+    } else {
+        Err("a domain is DNS labels with dots between, such as preview.example.com".to_owned())
+    }
+}
+
+/// `:9090` means every address of this machine.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    whole.parse().map_err(|_| "an address is 127.0.0.1:9090 or :9090".to_owned())
+}
+
+fn lease(text: &str) -> Result<u64, String> {
+    let seconds = text.parse::<understudy_crds::scalar::Span>().map(|span| span.duration().as_secs());
+    match seconds {
+        Ok(seconds @ 4..=300) => Ok(seconds),
+        _ => Err("a lease lasts from 4s to 5m".to_owned()),
+    }
+}
+
+fn mirror(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, at)) if !name.is_empty() && !at.is_empty() => Ok((name.to_owned(), at.to_owned())),
+        _ => Err("a mirror is name=host:port".to_owned()),
+    }
+}
+
+impl Operator {
+    fn options(self) -> Options {
+        Options {
+            kubeconfig: self.kubeconfig,
+            context: self.context,
+            namespaces: self.namespaces,
+            base_domain: self.base_domain,
+            url_scheme: match self.url_scheme {
+                Scheme::Http => "http".to_owned(),
+                Scheme::Https => "https".to_owned(),
+            },
+            url_port: self.url_port,
+            admin_listen: self.admin_listen,
+            max_concurrent: self.max_concurrent,
+            lease: self.leader_elect.then_some((self.identity, self.lease_duration)),
+            registries: Registries {
+                plain_http: self.plain_http_registry,
+                mirrors: self.registry_mirror,
+            },
+        }
+    }
 }
 
 /// Why a role could not do its work.
@@ -38,6 +159,22 @@ pub(crate) enum Error {
     /// Standard output could not be written.
     #[error("cannot print: {0}")]
     Print(#[source] std::io::Error),
+    /// A setting that cannot be.
+    #[error("{0}")]
+    Setting(String),
+    /// The process cannot work as it should.
+    #[error("cannot start: {0}")]
+    Start(#[source] std::io::Error),
+    /// The operator ended.
+    #[error("{0}")]
+    Operate(#[source] run::Error),
+}
+
+impl Error {
+    /// Whether the person who typed can put it right.
+    pub(crate) const fn is_usage(&self) -> bool {
+        matches!(self, Self::Setting(_) | Self::FindKind(_))
+    }
 }
 
 impl Cli {
@@ -45,7 +182,9 @@ impl Cli {
     pub(crate) fn run(self) -> Result<(), Error> {
         let text = match self.role {
             Role::Crds { kind } => crds(kind.as_deref())?,
+            Role::Roles => yaml(&permissions::roles())?,
             Role::Version => format!("understudy {}\n", env!("CARGO_PKG_VERSION")),
+            Role::Operator(operator) => return operate(*operator),
         };
         std::io::stdout().write_all(text.as_bytes()).map_err(Error::Print)
     }
@@ -63,7 +202,24 @@ fn crds(kind: Option<&str>) -> Result<String, Error> {
     if chosen.is_empty() {
         return Err(Error::FindKind(kind.unwrap_or_default().to_owned()));
     }
-    let documents = chosen
+    yaml(&chosen)
+}
+
+fn operate(operator: Operator) -> Result<(), Error> {
+    telemetry::begin(operator.log, &operator.log_filter).map_err(Error::Setting)?;
+    // Before the first connection: two providers would be ambiguous.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Start)?;
+    let outcome = runtime.block_on(run::run(operator.options()));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome.map_err(Error::Operate)
+}
+
+fn yaml(objects: &[serde_json::Value]) -> Result<String, Error> {
+    let documents = objects
         .iter()
         .map(|one| {
             serde_saphyr::to_string(one).map_err(|error| Error::WriteYaml(error.to_string()))

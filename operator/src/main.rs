@@ -1,6 +1,14 @@
 //! The `understudy` program: one binary, a role for each subcommand.
 
+mod admin;
 mod args;
+mod backoff;
+mod cluster;
+mod controller;
+mod metrics;
+mod outside;
+mod run;
+mod telemetry;
 
 use std::process::ExitCode;
 
@@ -20,7 +28,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            if error.is_usage() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,0 +1,184 @@
+//! Requests to what is exposed: whether the route answers, and whether every check holds on this commit.
+
+use jiff::{SignedDuration, Timestamp};
+use understudy_crds::{
+    PreviewTemplateSpec,
+    condition::Reason,
+    scalar::CommitSha,
+    status::{CheckResult, Verdict},
+};
+
+use super::{
+    Ask, Stop,
+    lifetime::{later, length},
+};
+use crate::{
+    facts::{Facts, Probe, Probed},
+    stack::{HttpCheck, Stack},
+};
+
+/// Between two tries.
+const PAUSE: SignedDuration = SignedDuration::from_millis(500);
+
+/// How long a preview's address may stay silent although everything runs.
+const ROUTE_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What the checks came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Checked {
+    pub(super) results: Vec<CheckResult>,
+    /// When the next try is due, while one is running.
+    pub(super) next: Option<Timestamp>,
+}
+
+/// The public route: any answer will do. `since` is when everything began to run.
+pub(super) fn route(
+    facts: &Facts,
+    template: &PreviewTemplateSpec,
+    since: Timestamp,
+    asks: &mut Vec<Ask>,
+) -> Result<(), Stop> {
+    let Some(probe) = probe(facts, template, "/", None) else { return Ok(()) };
+    let probed = facts.probes.get(&probe);
+    match probed.map(|probed| (&probed.answer, probed.at)) {
+        Some((Ok((status, _)), _)) if *status < 500 => Ok(()),
+        other => {
+            let why = match other {
+                Some((Ok((status, _)), _)) => format!("HTTP {status}"),
+                Some((Err(why), _)) => why.clone(),
+                None => "not asked yet".to_owned(),
+            };
+            let next = ask(facts, probe, probed, asks);
+            let end = later(since, ROUTE_PATIENCE);
+            if facts.now >= end {
+                let message = format!(
+                    "everything runs, but Service {} does not answer: {why}",
+                    template.expose.first().map_or("", |first| first.service.as_str())
+                );
+                return Err(Stop::broken(Reason::RouteNotAnswering, message, Some(next)));
+            }
+            Err(Stop::progressing("waiting for the first answer".to_owned(), Some(next)))
+        }
+    }
+}
+
+/// Every check, on this commit. `since` is when the commit was first proved to be served.
+pub(super) fn checks(
+    facts: &Facts,
+    template: &PreviewTemplateSpec,
+    stack: &Stack,
+    since: Timestamp,
+    asks: &mut Vec<Ask>,
+) -> Checked {
+    let mut checked = Checked { results: Vec::new(), next: None };
+    let commit = &facts.preview.spec.commit;
+    for check in &stack.checks {
+        let noted = facts.preview.status.checks.iter().find(|one| {
+            one.name == check.name && one.commit == *commit && one.verdict != Verdict::Running
+        });
+        let result = match noted {
+            // The first result stands.
+            Some(noted) => noted.clone(),
+            None => look(facts, template, check, since, asks, &mut checked.next),
+        };
+        checked.results.push(result);
+    }
+    checked
+}
+
+fn look(
+    facts: &Facts,
+    template: &PreviewTemplateSpec,
+    check: &HttpCheck,
+    since: Timestamp,
+    asks: &mut Vec<Ask>,
+    next: &mut Option<Timestamp>,
+) -> CheckResult {
+    let commit = &facts.preview.spec.commit;
+    let contains = check.contains.clone();
+    let Some(probe) = probe(facts, template, &check.path, contains) else {
+        let message = "nothing is exposed".to_owned();
+        return result(check, commit, Verdict::NotProven, None, message);
+    };
+    let probed = facts.probes.get(&probe).filter(|probed| probed.at >= since);
+    let seconds = |at: Timestamp| Some(rounded(since.duration_until(at)));
+    if let Some(probed) = probed {
+        let met = matches!(&probed.answer, Ok((status, true)) if *status == check.status);
+        if met {
+            let message = format!("{} answered {}", check.path, check.status);
+            return result(check, commit, Verdict::Passed, seconds(probed.answered), message);
+        }
+        if facts.now >= later(since, length(&check.timeout)) {
+            let message = format!("{} after {}", unmet(check, probed), check.timeout);
+            let verdict = if probed.answer.is_ok() { Verdict::Failed } else { Verdict::NotProven };
+            return result(check, commit, verdict, seconds(probed.answered), message);
+        }
+    }
+    let due = ask(facts, probe, probed, asks);
+    *next = Some(next.map_or(due, |next| next.min(due)));
+    result(check, commit, Verdict::Running, None, format!("asking for {}", check.path))
+}
+
+fn unmet(check: &HttpCheck, probed: &Probed) -> String {
+    let path = &check.path;
+    match &probed.answer {
+        Err(why) => format!("{path} did not answer: {why}"),
+        Ok((status, _)) if *status != check.status => {
+            format!("{path} answered {status} instead of {}", check.status)
+        }
+        Ok(_) => format!(
+            "{path} answered {}, without `{}` in it",
+            check.status,
+            check.contains.as_deref().unwrap_or_default()
+        ),
+    }
+}
+
+fn result(
+    check: &HttpCheck,
+    commit: &CommitSha,
+    verdict: Verdict,
+    seconds: Option<f64>,
+    message: String,
+) -> CheckResult {
+    let (name, commit) = (check.name.clone(), commit.clone());
+    CheckResult { name, verdict, commit, attempt: 1, seconds, message: Some(message) }
+}
+
+/// Seconds with two decimals.
+pub(super) fn rounded(duration: SignedDuration) -> f64 {
+    (duration.as_secs_f64() * 100.0).round() / 100.0
+}
+
+fn probe(
+    facts: &Facts,
+    template: &PreviewTemplateSpec,
+    path: &str,
+    contains: Option<String>,
+) -> Option<Probe> {
+    let first = template.expose.first()?;
+    Some(Probe {
+        namespace_uid: super::namespace_uid(facts),
+        namespace: super::namespace_name(facts),
+        commit: facts.preview.spec.commit.to_string(),
+        service: first.service.to_string(),
+        port: first.port,
+        path: path.to_owned(),
+        contains,
+    })
+}
+
+/// Asks again when it is time; says when that is.
+fn ask(
+    facts: &Facts,
+    probe: Probe,
+    probed: Option<&Probed>,
+    asks: &mut Vec<Ask>,
+) -> Timestamp {
+    let due = probed.map_or(facts.now, |probed| later(probed.answered, PAUSE));
+    if due <= facts.now {
+        asks.push(Ask::Probe(probe));
+        return later(facts.now, PAUSE);
+    }
+    due
+}

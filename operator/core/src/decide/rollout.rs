@@ -1,0 +1,219 @@
+//! Whether what was applied has come to run, and if not, what is in its way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use understudy_crds::{condition::Reason, label};
+
+use super::trouble::{Trouble, of_pod};
+use crate::{
+    child::{Child, ObjectId},
+    desired::Desired,
+    facts::Facts,
+    object::{items, pod_template, text},
+    pod::Pod,
+};
+
+/// How far the rollout is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Rollout {
+    /// Everything runs as it is desired, and nothing else does.
+    Complete,
+    /// Time will tell.
+    Progressing(String),
+    /// Waiting cannot mend it.
+    Broken(Trouble),
+}
+
+/// Looks at every workload of the stack.
+pub(super) fn rollout(desired: &[Desired], facts: &Facts) -> Rollout {
+    let states: BTreeMap<&ObjectId, State> = desired
+        .iter()
+        .filter(|one| pod_template(&one.id.kind).is_some() && one.id.kind != "CronJob")
+        .map(|one| (&one.id, state(one, facts)))
+        .collect();
+    let open: Vec<&ObjectId> =
+        states.iter().filter(|(_, state)| **state != State::Done).map(|(id, _)| *id).collect();
+    if open.is_empty() {
+        return leftovers(desired, facts);
+    }
+    for one in desired {
+        let Some(state) = states.get(&one.id) else { continue };
+        if let State::Failed(trouble) = state {
+            return Rollout::Broken(trouble.clone());
+        }
+        if *state != State::Done
+            && let Some(trouble) = trouble(one, &open, facts)
+        {
+            return Rollout::Broken(trouble);
+        }
+    }
+    if let Some(pod) = facts.pods.iter().find(|pod| pod.unschedulable.is_some() && !pod.deleting) {
+        let why = pod.unschedulable.clone().unwrap_or_default();
+        return Rollout::Progressing(format!("pod {} cannot be scheduled yet: {why}", pod.name));
+    }
+    let names: Vec<String> = desired
+        .iter()
+        .filter(|one| states.contains_key(&one.id))
+        .map(|one| one.id.words())
+        .collect();
+    Rollout::Progressing(format!("rolling out {}", names.join(", ")))
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    Done,
+    Open,
+    Failed(Trouble),
+}
+
+fn state(one: &Desired, facts: &Facts) -> State {
+    let Some(child) = facts.children.get(&one.id) else { return State::Open };
+    let number = |name: &str| child.status.get(name).and_then(Value::as_i64).unwrap_or(0);
+    if child.deleting || child.applied() != one.digest() {
+        return State::Open;
+    }
+    if one.id.kind == "Job" {
+        return job(one, child);
+    }
+    let observed = number("observedGeneration") >= child.generation;
+    if observed && let Some(trouble) = condition(one, child) {
+        return State::Failed(trouble);
+    }
+    let wanted = replicas(&one.object);
+    let rolled = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"]
+        .iter()
+        .all(|name| number(name) == wanted);
+    if observed && rolled { State::Done } else { State::Open }
+}
+
+/// How many pods are wanted; Kubernetes makes one if nothing is said.
+pub(super) fn replicas(object: &Value) -> i64 {
+    object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
+}
+
+fn job(one: &Desired, child: &Child) -> State {
+    let holds = |kind: &str| {
+        items(&child.status, "/conditions").map(|(_, condition)| condition).find(|condition| {
+            text(condition, "/type") == kind && text(condition, "/status") == "True"
+        })
+    };
+    if holds("Complete").is_some() {
+        return State::Done;
+    }
+    holds("Failed").map_or(State::Open, |failed| {
+        let sentence = format!("{} failed: {}", one.id.words(), text(failed, "/message"));
+        State::Failed(Trouble::new(Reason::JobFailed, sentence))
+    })
+}
+
+/// What a controller says of a workload that cannot go on.
+fn condition(one: &Desired, child: &Child) -> Option<Trouble> {
+    items(&child.status, "/conditions").find_map(|(_, condition)| {
+        let message = text(condition, "/message");
+        let kind = (text(condition, "/type"), text(condition, "/status"));
+        let name = one.id.words();
+        match kind {
+            ("ReplicaFailure", "True") if message.contains("exceeded quota") => Some(Trouble::new(
+                Reason::QuotaExceeded,
+                format!("{name}: the preview's quota does not allow its pods: {message}"),
+            )),
+            // The namespace's quota or account are not known everywhere in the first moment.
+            ("ReplicaFailure", "True") if !is_early(message) => Some(Trouble::new(
+                Reason::ApplyRejected,
+                format!("{name}: its pods are refused: {message}"),
+            )),
+            ("Progressing", "False") => Some(Trouble::new(
+                Reason::RolloutDeadlineExceeded,
+                format!("{name} did not become ready in time: {message}"),
+            )),
+            _ => None,
+        }
+    })
+}
+
+fn is_early(message: &str) -> bool {
+    message.contains("status unknown for quota")
+        || message.contains("serviceaccount")
+        || message.contains("is being terminated")
+}
+
+/// The pods of this workload that are of the desired template.
+fn pods<'facts>(one: &Desired, facts: &'facts Facts) -> Vec<&'facts Pod> {
+    let name = workload(&one.id);
+    let template = template(one);
+    facts
+        .pods
+        .iter()
+        .filter(|pod| pod.workload == name && pod.template == template && !pod.deleting)
+        .collect()
+}
+
+fn workload(id: &ObjectId) -> String {
+    format!("{}/{}", id.kind, id.name)
+}
+
+/// The digest of the desired pod template.
+pub(super) fn template(one: &Desired) -> &str {
+    let pointer = pod_template(&one.id.kind).map_or("", |(pointer, _)| pointer);
+    let holder = one.object.pointer(pointer.trim_end_matches("/spec"));
+    let words = holder.and_then(|holder| holder.pointer("/metadata/annotations"));
+    words.and_then(|words| words.get(label::TEMPLATE)).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What troubles the pods of a workload that is not done. A crash counts only once everything else that
+/// it can wait for is ready: all other workloads, but those that crash themselves.
+fn trouble(one: &Desired, open: &[&ObjectId], facts: &Facts) -> Option<Trouble> {
+    let crashing: BTreeSet<&str> = facts
+        .pods
+        .iter()
+        .filter(|pod| !pod.deleting && pod.crash().is_some())
+        .map(|pod| pod.workload.as_str())
+        .collect();
+    let waits = open.iter().any(|id| **id != one.id && !crashing.contains(workload(id).as_str()));
+    let own = workload(&one.id);
+    let others_ready = facts
+        .pods
+        .iter()
+        .filter(|pod| pod.workload != own && !crashing.contains(pod.workload.as_str()))
+        .filter_map(|pod| pod.ready_since)
+        .max()
+        .unwrap_or(Timestamp::MIN);
+    let ready = (!waits).then_some(others_ready);
+    pods(one, facts).into_iter().find_map(|pod| of_pod(&one.id, pod, ready, facts))
+}
+
+/// Pods of templates that are no longer desired, or that go: until they are away, two commits answer.
+fn leftovers(desired: &[Desired], facts: &Facts) -> Rollout {
+    let wanted: BTreeMap<String, &str> = desired
+        .iter()
+        .filter(|one| pod_template(&one.id.kind).is_some())
+        .map(|one| (workload(&one.id), template(one)))
+        .collect();
+    let old = |pod: &&Pod| {
+        let current = wanted.get(&pod.workload).is_some_and(|template| *template == pod.template);
+        !pod.is_over() && (pod.deleting || !current)
+    };
+    match facts.pods.iter().filter(old).count() {
+        0 => Rollout::Complete,
+        _ => Rollout::Progressing("waiting for the pods of before to end".to_owned()),
+    }
+}
+
+/// What contradicts the proof that the desired images run: a container of another image than its pod
+/// template says.
+pub(super) fn contradiction(facts: &Facts) -> Option<String> {
+    let pins = &facts.preview.status.images;
+    facts.pods.iter().filter(|pod| !pod.deleting && !pod.is_over()).find_map(|pod| {
+        pod.containers.iter().find_map(|container| {
+            let (_, wanted) = container.image.split_once('@')?;
+            let (_, runs) = container.image_id.split_once('@')?;
+            let pin = pins.iter().find(|pin| pin.digest == wanted)?;
+            let same = runs == wanted || pin.platforms.iter().any(|digest| digest == runs);
+            (!same).then(|| {
+                format!("pod {} runs {runs} for container {}, not {wanted}", pod.name, container.name)
+            })
+        })
+    })
+}

@@ -1,0 +1,385 @@
+//! The way of a preview from a spec to Ready, stage by stage; each goes on or says why not.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use understudy_crds::{
+    PreviewTemplateSpec,
+    condition::{ConditionType, Reason},
+    label,
+    preview::{Sleep, Trust},
+    status::{Phase, PinnedImage, Verdict},
+};
+
+use super::{
+    Act, Ask, Decision, checks, diff, images,
+    lifetime::{Lifetime, lifetime},
+    rollout::{Rollout, contradiction, rollout},
+    status::{Said, said},
+    stop::{Kind, Stop},
+};
+use crate::{
+    child::{Child, ObjectId},
+    desired::{self, Desired, Owner, Pins, Rank, marked},
+    facts::{Facts, Named, NamespaceSight},
+    stack::{Stack, stack},
+};
+
+/// What the stages build up on their way.
+pub(super) struct Way<'facts> {
+    pub(super) facts: &'facts Facts,
+    pub(super) acts: Vec<Act>,
+    pub(super) asks: Vec<Ask>,
+    pub(super) pins: Option<Vec<PinnedImage>>,
+    pub(super) results: Option<Vec<understudy_crds::status::CheckResult>>,
+    pub(super) served: bool,
+    /// The stage that is being looked at.
+    pub(super) stage: ConditionType,
+    pub(super) life: Option<Lifetime>,
+}
+
+pub(super) fn stages(facts: &Facts) -> Decision {
+    let mut way = begin(facts);
+    let end = way.walk();
+    conclude(way, end)
+}
+
+/// The decision of a way that is known to end there: nothing is done, and it is said why.
+pub(super) fn ended(facts: &Facts, stage: ConditionType, stop: Stop) -> Decision {
+    let mut way = begin(facts);
+    way.stage = stage;
+    if let Named::There(template) = &facts.template {
+        way.life = Some(lifetime(&facts.preview, &template.lifecycle, facts.now));
+    }
+    conclude(way, Err(stop))
+}
+
+const fn begin(facts: &Facts) -> Way<'_> {
+    Way {
+        facts,
+        acts: Vec::new(),
+        asks: Vec::new(),
+        pins: None,
+        results: None,
+        served: false,
+        stage: ConditionType::Accepted,
+        life: None,
+    }
+}
+
+/// From the end of the way to the decision.
+fn conclude(way: Way<'_>, end: Result<Phase, Stop>) -> Decision {
+    let facts = way.facts;
+    let warns = way.life.map(|life| if facts.now < life.warns { life.warns } else { life.expires });
+    let stop = end.as_ref().err();
+    let next = [warns, stop.and_then(|stop| stop.next)].into_iter().flatten().min();
+    let quiet = stop.is_some_and(|stop| stop.kind == Kind::Quiet);
+    let Said { status, notice } = said(&way, &end);
+    Decision {
+        acts: way.acts,
+        asks: way.asks,
+        status: (!quiet).then_some(status),
+        status_first: false,
+        notice: notice.filter(|_| !quiet),
+        next,
+    }
+}
+
+impl Way<'_> {
+    fn walk(&mut self) -> Result<Phase, Stop> {
+        let facts = self.facts;
+        let template = accepted(facts)?;
+        self.life = Some(lifetime(&facts.preview, &template.lifecycle, facts.now));
+        self.stage = ConditionType::SourceReady;
+        let hosts = super::addresses(facts);
+        let stack = stack(template, &facts.preview.spec, &hosts).map_err(|refusals| {
+            let reason = if refusals.undefined {
+                Reason::UndefinedParameter
+            } else {
+                Reason::InvalidSource
+            };
+            Stop::refused(reason, refusals.sentences.join("\n"))
+        })?;
+        self.stage = ConditionType::Isolated;
+        let owner = owner(facts);
+        let fences = self.isolate(template, owner)?;
+        self.stage = ConditionType::ImagesReady;
+        let activity = self.life.map_or(facts.now, |life| life.activity);
+        let pinned = images::pins(facts, &stack, activity, &mut self.asks)?;
+        let asleep = facts.preview.spec.sleep == Sleep::Now;
+        let pins = Pins {
+            digests: pinned.iter().map(|pin| (pin.name.clone(), pin.digest.clone())).collect(),
+            commit: facts.preview.spec.commit.to_string(),
+            asleep,
+        };
+        self.pins = Some(pinned);
+        self.stage = ConditionType::Deployed;
+        let mut desired = self.secrets(template, owner)?;
+        desired.extend(desired::objects(owner, &stack, &hosts, &pins));
+        let granted = granted(template, facts);
+        self.deploy(&fences, &desired, &granted)?;
+        if asleep {
+            return Ok(Phase::Asleep);
+        }
+        self.stage = ConditionType::Served;
+        if let Some(contradiction) = contradiction(facts) {
+            return Err(Stop::progressing(contradiction, None));
+        }
+        let since = facts.pods.iter().filter_map(|pod| pod.ready_since).max();
+        let since = since.unwrap_or(facts.preview.created);
+        checks::route(facts, template, since, &mut self.asks)?;
+        self.served = true;
+        self.stage = ConditionType::Checked;
+        self.check(template, &stack)
+    }
+
+    /// The namespace and every guard of it: all stand, or are among the acts, before anything else.
+    fn isolate(
+        &mut self,
+        template: &PreviewTemplateSpec,
+        owner: Owner<'_>,
+    ) -> Result<Vec<Desired>, Stop> {
+        let facts = self.facts;
+        if !facts.preview.finalizer {
+            self.acts.push(Act::Hold);
+        }
+        let name = super::namespace_name(facts);
+        let wanted = desired::namespace(owner, &name, &template.isolation);
+        let fences = desired::fences(owner, &template.isolation, &facts.settings);
+        let child = match &facts.namespace {
+            NamespaceSight::There(child) => child,
+            NamespaceSight::Absent { .. } => {
+                self.acts.push(Act::MakeNamespace(wanted));
+                let binding = fences.iter().filter(|fence| fence.rank == Rank::Binding);
+                let (writes, _) = diff::differences(
+                    &binding.cloned().collect::<Vec<_>>(),
+                    &std::collections::BTreeMap::new(),
+                );
+                self.acts.extend(writes.into_iter().map(Act::Write));
+                return Err(Stop::quiet("making the namespace"));
+            }
+            NamespaceSight::Foreign => {
+                let message = format!(
+                    "a namespace `{name}` is there that is not ours: remove it, or make another preview"
+                );
+                return Err(Stop::refused(Reason::ApplyRejected, message));
+            }
+        };
+        if child.deleting {
+            let message = format!("namespace {name} is being removed by somebody; it is built again after that");
+            return Err(Stop::progressing(message, None));
+        }
+        self.repair(child, wanted);
+        let (writes, fights) = diff::differences(&fences, &facts.children);
+        let unbound = fences.iter().filter(|fence| fence.rank == Rank::Binding).any(|fence| {
+            facts.children.get(&fence.id).is_none_or(|child| !child.watched || child.deleting)
+        });
+        if unbound {
+            let binding = writes.into_iter().filter(|write| is_binding(write));
+            self.acts.extend(binding.map(Act::Write));
+            return Err(Stop::quiet("taking our rights in the namespace"));
+        }
+        self.acts.extend(writes.into_iter().map(Act::Write));
+        if let Some(fight) = fights.first() {
+            return Err(contested(fight));
+        }
+        Ok(fences)
+    }
+
+    fn repair(&mut self, child: &Child, wanted: Value) {
+        let labels = wanted.pointer("/metadata/labels").and_then(Value::as_object);
+        let same = labels.into_iter().flatten().all(|(name, value)| {
+            child.labels.get(name).map(String::as_str) == value.as_str()
+        });
+        let named = child.annotations.contains_key(label::PREVIEW_NAME);
+        if !(same && named) {
+            self.acts.push(Act::RepairNamespace(wanted));
+        }
+    }
+
+    /// The Secrets that the template grants, as far as this preview may have them.
+    fn secrets(
+        &mut self,
+        template: &PreviewTemplateSpec,
+        owner: Owner<'_>,
+    ) -> Result<Vec<Desired>, Stop> {
+        let facts = self.facts;
+        let mut wanted: Vec<(String, String)> = Vec::new();
+        for grant in &template.secrets {
+            let name = grant.name.to_string();
+            if let Some(from) = &grant.copy_from
+                && facts.preview.spec.trust == Trust::Trusted
+            {
+                wanted.push((name, from.name.clone()));
+            } else if let Some(keys) = &grant.generate {
+                let id = secret(&name);
+                if !facts.children.contains_key(&id) {
+                    let object = serde_json::json!({
+                        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque",
+                    });
+                    let object = marked(owner, Rank::Configuration, object).object;
+                    let keys = keys.iter().map(|key| key.0.clone()).collect();
+                    self.acts.push(Act::Write(diff::Write::Generate { object, keys }));
+                }
+            }
+        }
+        let pulled = crate::stack::allowance(template).pull_secrets;
+        wanted.extend(pulled.into_iter().map(|name| (name.clone(), name)));
+        let mut copies = Vec::new();
+        for (name, from) in wanted {
+            match facts.sources.get(&from) {
+                // It was read before and stands; nothing says that it changed.
+                None => {}
+                Some(Some(source)) => copies.push(marked(
+                    owner,
+                    Rank::Configuration,
+                    serde_json::json!({
+                        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+                        "type": source.type_, "data": source.data.0,
+                    }),
+                )),
+                Some(None) => {
+                    let message = format!(
+                        "Secret {from} is not in namespace {}: make it there, or take it out of the template",
+                        facts.preview.namespace
+                    );
+                    return Err(Stop::refused(Reason::SecretNotFound, message));
+                }
+            }
+        }
+        Ok(copies)
+    }
+
+    /// Applies what differs, removes what is planned no longer, and waits for what runs.
+    fn deploy(
+        &mut self,
+        fences: &[Desired],
+        desired: &[Desired],
+        granted: &BTreeSet<String>,
+    ) -> Result<(), Stop> {
+        let facts = self.facts;
+        let (writes, fights) = diff::differences(desired, &facts.children);
+        self.acts.extend(writes.into_iter().map(Act::Write));
+        let kept: BTreeSet<&ObjectId> =
+            fences.iter().chain(desired).map(|one| &one.id).collect();
+        // A granted Secret is planned only while its source was just read.
+        let granted = |id: &ObjectId| id.kind == "Secret" && granted.contains(&id.name);
+        let surplus = diff::surplus(&facts.children, |id| kept.contains(id) || granted(id));
+        self.acts.extend(surplus.map(Act::Write));
+        if let Some(fight) = fights.first() {
+            return Err(contested(fight));
+        }
+        match rollout(desired, facts) {
+            Rollout::Complete => Ok(()),
+            Rollout::Progressing(message) => Err(Stop::progressing(message, None)),
+            Rollout::Broken(trouble) => {
+                if let Some(log) = trouble.unread {
+                    self.asks.push(Ask::Log(log));
+                    return Err(Stop::quiet(trouble.sentence));
+                }
+                let withheld = withheld(facts);
+                Err(Stop::broken(trouble.reason, trouble.sentence + &withheld, None))
+            }
+        }
+    }
+
+    fn check(&mut self, template: &PreviewTemplateSpec, stack: &Stack) -> Result<Phase, Stop> {
+        let facts = self.facts;
+        let status = &facts.preview.status;
+        let current = status.commit.as_ref() == Some(&facts.preview.spec.commit);
+        let noted = status.since.as_ref().and_then(|since| since.parse().ok());
+        let since: Timestamp = match (status.phase, noted) {
+            (Some(Phase::Checking), Some(noted)) if current => noted,
+            _ => facts.now,
+        };
+        let checked = checks::checks(facts, template, stack, since, &mut self.asks);
+        let required = |name: &str| stack.checks.iter().any(|check| check.name == name && check.required);
+        let bad = checked
+            .results
+            .iter()
+            .filter(|one| required(&one.name))
+            .find(|one| matches!(one.verdict, Verdict::Failed | Verdict::NotProven));
+        let outcome = if let Some(next) = checked.next {
+            Err(Stop::progressing("checks are running", Some(next)))
+        } else if let Some(bad) = bad {
+            let reason = if bad.verdict == Verdict::Failed { Reason::CheckFailed } else { Reason::NotProven };
+            let message = format!("check {}: {}", bad.name, bad.message.as_deref().unwrap_or_default());
+            Err(Stop::broken(reason, message, None))
+        } else {
+            Ok(Phase::Ready)
+        };
+        self.results = Some(checked.results);
+        outcome
+    }
+}
+
+fn accepted(facts: &Facts) -> Result<&PreviewTemplateSpec, Stop> {
+    let spec = &facts.preview.spec;
+    let (name, namespace) = (&spec.template_ref.name, &facts.preview.namespace);
+    if let (Some(repository), false) = (&spec.repository_ref, facts.repository) {
+        let message = format!(
+            "PreviewRepository {} is not in namespace {namespace}: make it, or take `repositoryRef` away",
+            repository.name
+        );
+        return Err(Stop::refused(Reason::RepositoryNotFound, message));
+    }
+    match &facts.template {
+        Named::There(template) => Ok(template),
+        Named::Absent => Err(Stop::refused(
+            Reason::TemplateNotFound,
+            format!("PreviewTemplate {name} is not in namespace {namespace}: make it, or name another"),
+        )),
+        Named::Unreadable(why) => Err(Stop::refused(
+            Reason::InvalidSource,
+            format!("PreviewTemplate {name} cannot be read: {why}"),
+        )),
+    }
+}
+
+pub(super) fn owner(facts: &Facts) -> Owner<'_> {
+    let preview = &facts.preview;
+    Owner { uid: &preview.uid, namespace: &preview.namespace, name: &preview.name }
+}
+
+/// The Secrets that this preview is given.
+fn granted(template: &PreviewTemplateSpec, facts: &Facts) -> BTreeSet<String> {
+    let trusted = facts.preview.spec.trust == Trust::Trusted;
+    let given = template.secrets.iter().filter(|grant| trusted || grant.copy_from.is_none());
+    let mut names: BTreeSet<String> = given.map(|grant| grant.name.to_string()).collect();
+    names.extend(crate::stack::allowance(template).pull_secrets);
+    names
+}
+
+fn secret(name: &str) -> ObjectId {
+    ObjectId { api_version: "v1".to_owned(), kind: "Secret".to_owned(), name: name.to_owned() }
+}
+
+fn is_binding(write: &diff::Write) -> bool {
+    matches!(write, diff::Write::Apply { id, .. } if id.kind == "RoleBinding")
+}
+
+fn contested(fight: &diff::Fight) -> Stop {
+    let message = format!(
+        "{}: `{}` keeps changing what we set, {} times by now: keep it from doing so, or take the field out of the stack",
+        fight.id.words(),
+        fight.with,
+        diff::FIGHTS
+    );
+    Stop::broken(Reason::Contested, message, None)
+}
+
+/// The Secrets that an untrusted pull request does not get, for the sentence of what did not start.
+fn withheld(facts: &Facts) -> String {
+    let Named::There(template) = &facts.template else { return String::new() };
+    let names: Vec<&str> = template
+        .secrets
+        .iter()
+        .filter(|grant| grant.copy_from.is_some())
+        .map(|grant| grant.name.as_str())
+        .collect();
+    if facts.preview.spec.trust == Trust::Trusted || names.is_empty() {
+        return String::new();
+    }
+    format!(" (an untrusted pull request does not get: {})", names.join(", "))
+}

@@ -1,0 +1,267 @@
+//! From what the user wrote to a stack that cannot be wrong, or to every refusal at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use understudy_crds::{
+    PreviewEnvironmentSpec, PreviewTemplateSpec,
+    scalar::Span,
+    template::{Check, Exposure, ImageReference},
+};
+
+use crate::{
+    hosts::Hosts,
+    mend::{Note, mend},
+    object::{items, text},
+    parameters::{self, Parameters},
+    policy::{self, Allowance},
+};
+
+/// What is to stand up.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stack {
+    /// Its objects: rendered, mended and allowed; images are not pinned yet.
+    pub objects: Vec<Value>,
+    /// Images that are waited for.
+    pub images: Vec<Image>,
+    /// What must hold.
+    pub checks: Vec<HttpCheck>,
+    /// What was filled in.
+    pub notes: Vec<Note>,
+}
+
+/// An image that is built for each commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Registry and repository.
+    pub name: String,
+    /// The tag of this commit.
+    pub tag: String,
+    /// The Secret for its registry.
+    pub pull_secret: Option<String>,
+    /// How long it is waited for.
+    pub deadline: Span,
+}
+
+/// A request that must be answered as wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpCheck {
+    /// The check's name.
+    pub name: String,
+    /// Path and query.
+    pub path: String,
+    /// The status that is wanted.
+    pub status: u16,
+    /// What the body must contain.
+    pub contains: Option<String>,
+    /// How long it may take until it holds.
+    pub timeout: Span,
+    /// Whether the preview can be Ready without it.
+    pub required: bool,
+}
+
+/// Why nothing can stand up: the user must change something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusals {
+    /// Whether a parameter is missing, rather than something not allowed.
+    pub undefined: bool,
+    /// A sentence each.
+    pub sentences: Vec<String>,
+}
+
+/// Renders, mends and checks what the template says for this preview.
+pub fn stack(
+    template: &PreviewTemplateSpec,
+    preview: &PreviewEnvironmentSpec,
+    hosts: &Hosts,
+) -> Result<Stack, Refusals> {
+    let parameters = parameters(template, preview, hosts);
+    let mut faults = Faults::default();
+    let raw = template.source.inline.iter().flatten().enumerate();
+    let mut rendered = Vec::new();
+    for (index, manifest) in raw {
+        let manifest = Value::Object(manifest.0.clone());
+        let name = match (text(&manifest, "/kind"), text(&manifest, "/metadata/name")) {
+            ("", _) | (_, "") => format!("manifest {}", index + 1),
+            (kind, name) => format!("{kind} {name}"),
+        };
+        faults.keep(&name, parameters.render(&manifest)).into_iter().for_each(|one| rendered.push(one));
+    }
+    let images = images(&template.images, &parameters, &mut faults);
+    let checks = checks(&template.checks, &parameters, &mut faults);
+    if !faults.sentences.is_empty() {
+        return Err(Refusals { undefined: faults.undefined, sentences: faults.sentences });
+    }
+    let mended = if template.isolation.mend {
+        mend(&rendered, &template.isolation)
+    } else {
+        crate::mend::Mended { stack: rendered, notes: Vec::new() }
+    };
+    let mut sentences: Vec<String> = policy::refusals(&mended.stack, &allowance(template))
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    sentences.extend(unreachable(&template.expose, &mended.stack));
+    if !sentences.is_empty() {
+        return Err(Refusals { undefined: false, sentences });
+    }
+    let objects = mended.stack.iter().map(plain).collect();
+    Ok(Stack { objects, images, checks, notes: mended.notes })
+}
+
+#[derive(Default)]
+struct Faults {
+    undefined: bool,
+    sentences: Vec<String>,
+}
+
+impl Faults {
+    fn keep<T>(&mut self, whose: &str, outcome: Result<T, parameters::Refusal>) -> Option<T> {
+        outcome
+            .map_err(|refusal| {
+                self.undefined |= matches!(refusal, parameters::Refusal::Undefined { .. });
+                self.sentences.push(format!("{whose}: {refusal}"));
+            })
+            .ok()
+    }
+}
+
+fn parameters(
+    template: &PreviewTemplateSpec,
+    preview: &PreviewEnvironmentSpec,
+    hosts: &Hosts,
+) -> Parameters {
+    let request = &preview.pull_request;
+    let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut parameters = Parameters::default()
+        .with("pr.number", request.number.to_string())
+        .with("pr.title", or_empty(&request.title))
+        .with("pr.author", or_empty(&request.author))
+        .with("pr.headRef", or_empty(&request.head_ref))
+        .with("pr.baseRef", or_empty(&request.base_ref))
+        .with("commit.sha", preview.commit.as_str())
+        .with("commit.short", preview.commit.short())
+        .with("preview.id", hosts.id.clone())
+        .with("preview.url", hosts.url().unwrap_or_default())
+        .with("preview.namespace", hosts.namespace.clone());
+    for host in &hosts.list {
+        parameters = parameters.with(&format!("hosts.{}", host.name), host.url.clone());
+    }
+    for (name, value) in &template.parameters {
+        parameters = parameters.with(&format!("params.{name}"), value.0.clone());
+    }
+    parameters
+}
+
+fn images(list: &[ImageReference], parameters: &Parameters, faults: &mut Faults) -> Vec<Image> {
+    let one = |image: &ImageReference| {
+        let whose = format!("image {}", image.name);
+        let tag = faults.keep(&whose, parameters.render_text(&image.tag, "tag"))?;
+        if !is_tag(&tag) {
+            faults.sentences.push(format!(
+                "{whose}: tag: `{tag}` is no tag: letters, digits, dots, dashes and underscores, at most 128"
+            ));
+        }
+        Some(Image {
+            name: image.name.clone(),
+            tag,
+            pull_secret: image.pull_secret_ref.as_ref().map(|secret| secret.name.clone()),
+            deadline: image.deadline.clone(),
+        })
+    };
+    list.iter().filter_map(one).collect()
+}
+
+/// The rule of the OCI distribution specification, "Pulling manifests".
+fn is_tag(tag: &str) -> bool {
+    let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    tag.len() <= 128
+        && tag.starts_with(word)
+        && tag.chars().all(|letter| word(letter) || letter == '.' || letter == '-')
+}
+
+fn checks(list: &[Check], parameters: &Parameters, faults: &mut Faults) -> Vec<HttpCheck> {
+    let one = |check: &Check| {
+        let http = check.http.as_ref()?;
+        let whose = format!("check {}", check.name);
+        let path = faults.keep(&whose, parameters.render_text(&http.path, "http.path"));
+        let contains = http.contains.as_ref().and_then(|text| {
+            faults.keep(&whose, parameters.render_text(text, "http.contains"))
+        });
+        Some(HttpCheck {
+            name: check.name.to_string(),
+            path: path?,
+            status: http.status,
+            contains,
+            timeout: check.timeout.clone(),
+            required: check.required,
+        })
+    };
+    list.iter().filter_map(one).collect()
+}
+
+/// The Secrets a stack may name, as the template lists them.
+pub fn allowance(template: &PreviewTemplateSpec) -> Allowance {
+    let pull_secrets: BTreeSet<String> = template
+        .images
+        .iter()
+        .filter_map(|image| image.pull_secret_ref.as_ref().map(|secret| secret.name.clone()))
+        .collect();
+    Allowance {
+        pod_security: template.isolation.pod_security,
+        extra_kinds: template.isolation.extra_kinds.clone(),
+        secrets: template.secrets.iter().map(|secret| secret.name.to_string()).collect(),
+        pull_secrets,
+    }
+}
+
+/// Exposed Services that the stack does not have, or not with that port.
+fn unreachable(expose: &[Exposure], stack: &[Value]) -> Vec<String> {
+    let services: BTreeMap<&str, &Value> = stack
+        .iter()
+        .filter(|object| text(object, "/kind") == "Service")
+        .map(|service| (text(service, "/metadata/name"), service))
+        .collect();
+    let fault = |exposure: &Exposure| {
+        let (name, port) = (exposure.service.as_str(), u64::from(exposure.port));
+        let whose = format!("expose {}", exposure.name);
+        let Some(service) = services.get(name) else {
+            return Some(format!("{whose}: the stack has no Service `{name}`"));
+        };
+        let ports: Vec<u64> = items(service, "/spec/ports")
+            .filter_map(|(_, port)| port.get("port").and_then(Value::as_u64))
+            .collect();
+        let list = ports.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        (!ports.contains(&port))
+            .then(|| format!("{whose}: Service `{name}` has no port {port}, but {list}"))
+    };
+    expose.iter().filter_map(fault).collect()
+}
+
+/// The object without what is not for us to say: nulls, its status, and metadata that the API server
+/// fills in.
+fn plain(object: &Value) -> Value {
+    let mut object = object.clone();
+    strip_nulls(&mut object);
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+        if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.retain(|name, _| matches!(name.as_str(), "name" | "labels" | "annotations"));
+        }
+    }
+    object
+}
+
+fn strip_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(strip_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! The one writer: carries acts out in their order, and ends at the first that fails.
+
+use rand::distr::{Alphanumeric, SampleString};
+use serde_json::{Value, json};
+use understudy_core::{
+    child::{Child, ObjectId},
+    decide::{Act, Write, addressed, namespace_name},
+    facts::{Facts, NamespaceSight},
+    ownership,
+};
+use understudy_crds::label::FINALIZER;
+
+use super::{
+    api::Error,
+    gather,
+    inventory::Origin,
+    kinds::Kind,
+    world::{World, our_kind},
+};
+
+/// The length of a generated value: 32 letters and digits are 190 bits.
+const GENERATED: usize = 32;
+
+/// How long a right that was just given may be unknown to the API server.
+const RIGHTS_LAG: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+
+/// How acting ended.
+#[derive(Debug)]
+pub(crate) enum Applied {
+    /// Everything was done.
+    Done,
+    /// The API server wants time, or the world changed under us.
+    Wait(std::time::Duration),
+    /// The API server refused what the user wrote.
+    Rejected(String),
+}
+
+/// Carries the acts out.
+pub(crate) async fn carry_out(world: &World, facts: &Facts, acts: &[Act]) -> Result<Applied, Error> {
+    for act in acts {
+        let applied = match one(world, facts, act).await {
+            Ok(applied) => applied,
+            Err(error) => weighed(world, facts, act, error).await?,
+        };
+        if !matches!(applied, Applied::Done) {
+            return Ok(applied);
+        }
+    }
+    Ok(Applied::Done)
+}
+
+async fn one(world: &World, facts: &Facts, act: &Act) -> Result<Applied, Error> {
+    let namespace = namespace_name(facts);
+    let namespaces = Kind::of("v1", "Namespace", "namespaces");
+    match act {
+        Act::Hold => hold(world, facts, true).await?,
+        Act::Release => hold(world, facts, false).await?,
+        Act::MakeNamespace(object) => return make_namespace(world, facts, object).await,
+        Act::RepairNamespace(object) => {
+            let mut object = object.clone();
+            if let NamespaceSight::There(child) = &facts.namespace {
+                object["metadata"]["uid"] = json!(child.uid);
+            }
+            let answer = world.api.apply(&namespaces.path("", &namespace), &object).await?;
+            world.inventory.note(&answer, Origin::Answer);
+        }
+        Act::Write(write) => inside(world, facts, &namespace, write).await?,
+        Act::DeleteNamespace { uid } => {
+            let options = json!({"preconditions": {"uid": uid}, "propagationPolicy": "Background"});
+            let answer = world.api.delete(&namespaces.path("", &namespace), &options).await?;
+            world.inventory.note(&answer, Origin::Answer);
+        }
+        Act::DeletePods => {
+            let pods = Kind::of("v1", "Pod", "pods").path(&namespace, "");
+            // Nothing of a preview that goes is worth waiting for.
+            world.api.delete(&pods, &json!({"gracePeriodSeconds": 1})).await?;
+        }
+    }
+    Ok(Applied::Done)
+}
+
+/// Puts the finalizer on, or takes it away. The version sees to it that nobody's change is lost.
+async fn hold(world: &World, facts: &Facts, held: bool) -> Result<(), Error> {
+    let preview = &facts.preview;
+    let path = preview_path(&preview.namespace, &preview.name);
+    let Some(fresh) = world.api.get(&path).await? else { return Ok(()) };
+    let text = |place: &str| fresh.pointer(place).and_then(Value::as_str).unwrap_or_default();
+    if text("/metadata/uid") != preview.uid {
+        return Ok(());
+    }
+    let list = fresh.pointer("/metadata/finalizers").and_then(Value::as_array);
+    let mut list: Vec<Value> =
+        list.into_iter().flatten().filter(|one| *one != FINALIZER).cloned().collect();
+    if held {
+        list.push(json!(FINALIZER));
+    }
+    let patch = json!({"metadata": {
+        "uid": preview.uid, "resourceVersion": text("/metadata/resourceVersion"), "finalizers": list,
+    }});
+    let answer = world.api.merge(&path, &patch).await?;
+    note_preview(world, &answer);
+    Ok(())
+}
+
+/// Says the status. It is meant for this very preview, and not for a later one of its name.
+pub(crate) async fn say(world: &World, facts: &Facts, status: &Value) -> Result<(), Error> {
+    let preview = &facts.preview;
+    let path = format!("{}/status", preview_path(&preview.namespace, &preview.name));
+    let object = json!({
+        "apiVersion": our_kind("", "").api_version, "kind": "PreviewEnvironment",
+        "metadata": {"name": preview.name, "namespace": preview.namespace, "uid": preview.uid},
+        "status": status,
+    });
+    match world.api.apply(&path, &object).await {
+        Ok(answer) => {
+            note_preview(world, &answer);
+            Ok(())
+        }
+        // It is gone, or another is in its place.
+        Err(error) if matches!(error.code(), 404 | 409) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn note_preview(world: &World, answer: &Value) {
+    if let Ok(preview) = serde_json::from_value(answer.clone()) {
+        world.note_preview(preview);
+    }
+}
+
+fn preview_path(namespace: &str, name: &str) -> String {
+    let kind = our_kind("PreviewEnvironment", "previewenvironments");
+    Kind::of(&kind.api_version, &kind.kind, &kind.plural).path(namespace, name)
+}
+
+/// Makes the namespace, if the preview is still there and not on its way out: what we know of it may be old.
+async fn make_namespace(world: &World, facts: &Facts, object: &Value) -> Result<Applied, Error> {
+    let preview = &facts.preview;
+    let found = world.api.get(&preview_path(&preview.namespace, &preview.name)).await?;
+    let lives = found.as_ref().is_some_and(|found| {
+        found.pointer("/metadata/uid").and_then(Value::as_str) == Some(&preview.uid)
+            && found.pointer("/metadata/deletionTimestamp").is_none()
+    });
+    if !lives {
+        return Ok(Applied::Wait(std::time::Duration::from_secs(5)));
+    }
+    let answer = world.api.create("/api/v1/namespaces", object).await?;
+    world.inventory.note(&answer, Origin::Answer);
+    Ok(Applied::Done)
+}
+
+async fn inside(world: &World, facts: &Facts, namespace: &str, write: &Write) -> Result<(), Error> {
+    match write {
+        Write::Apply { id, object, uid } => {
+            let path = path(id, namespace).await;
+            let addressed = addressed(object.clone(), namespace, uid.as_deref());
+            let answer = world.api.apply(&path, &addressed).await?;
+            world.inventory.note(&answer, Origin::Answer);
+            let unowned = ownership::lost(object, &Child::read(&answer));
+            world.inventory.note_unowned(&facts.preview.uid, id, unowned);
+        }
+        Write::Generate { object, keys } => {
+            let mut object = addressed(object.clone(), namespace, None);
+            let random = |key: &String| {
+                (key.clone(), json!(Alphanumeric.sample_string(&mut rand::rng(), GENERATED)))
+            };
+            object["stringData"] = Value::Object(keys.iter().map(random).collect());
+            let path = Kind::of("v1", "Secret", "secrets").path(namespace, "");
+            let answer = world.api.create(&path, &object).await?;
+            world.inventory.note(&answer, Origin::Answer);
+        }
+        Write::Delete { id, uid } => {
+            let options = json!({"preconditions": {"uid": uid}, "propagationPolicy": "Background"});
+            match world.api.delete(&path(id, namespace).await, &options).await {
+                // Gone already, or another in its place: the watches will tell.
+                Err(error) if matches!(error.code(), 404 | 409) => {}
+                other => drop(other?),
+            }
+            world.inventory.forget_object(&facts.preview.uid, id);
+        }
+    }
+    Ok(())
+}
+
+/// Where an object is found. Kinds beyond the built-in ones are named as Kubernetes names them.
+async fn path(id: &ObjectId, namespace: &str) -> String {
+    let kind = Kind::find(&id.api_version, &id.kind).unwrap_or_else(|| {
+        let plural = format!("{}s", id.kind.to_lowercase());
+        Kind::of(&id.api_version, &id.kind, &plural)
+    });
+    kind.path(namespace, &id.name)
+}
+
+/// What an error means: time, the user, or us.
+async fn weighed(
+    world: &World,
+    facts: &Facts,
+    act: &Act,
+    error: Error,
+) -> Result<Applied, Error> {
+    let soon = Applied::Wait(std::time::Duration::from_millis(200));
+    let Error::Answer { code, reason, message, causes, .. } = &error else { return Err(error) };
+    let ending = causes.iter().any(|cause| cause == "NamespaceTerminating");
+    let quota = *code == 403 && message.contains("status unknown for quota");
+    let young = facts.preview.created.duration_until(facts.now) < RIGHTS_LAG
+        || facts.children.iter().any(|(id, child)| id.kind == "RoleBinding" && child.generation == 0);
+    match act {
+        Act::MakeNamespace(_) if *code == 409 => {
+            let name = namespace_name(facts);
+            return Ok(match gather::look(world, &name, &facts.preview.uid).await? {
+                NamespaceSight::Foreign => Applied::Rejected(format!(
+                    "a namespace `{name}` is there that is not ours: remove it, or make another preview"
+                )),
+                _ => soon,
+            });
+        }
+        Act::DeleteNamespace { .. } | Act::DeletePods if matches!(code, 404 | 409) => return Ok(soon),
+        Act::Write(Write::Generate { .. }) if *code == 409 => {
+            world.read_for(&facts.preview.uid, None);
+            return Ok(soon);
+        }
+        _ => {}
+    }
+    if ending || quota {
+        return Ok(Applied::Wait(std::time::Duration::from_secs(1)));
+    }
+    if *code == 409 {
+        return Ok(soon);
+    }
+    let Act::Write(Write::Apply { id, uid, .. }) = act else { return Err(error) };
+    if *code == 404 {
+        // The namespace went under us.
+        return Ok(soon);
+    }
+    if *code == 403 && reason == "Forbidden" && message.contains("cannot") {
+        return if young { Ok(soon) } else { Err(error) };
+    }
+    if *code == 422 && is_immutable(message) && id.kind != "PersistentVolumeClaim" {
+        if let Some(uid) = uid {
+            let replace = Write::Delete { id: id.clone(), uid: uid.clone() };
+            inside(world, facts, &namespace_name(facts), &replace).await?;
+            return Ok(soon);
+        }
+    }
+    let fault = matches!(code, 400 | 403 | 422)
+        || (*code == 500 && message.contains("failed to create typed patch object"));
+    if fault {
+        return Ok(Applied::Rejected(format!("{}: the API server refuses it: {message}", id.words())));
+    }
+    Err(error)
+}
+
+/// Fields that cannot be changed: the object is made anew.
+fn is_immutable(message: &str) -> bool {
+    message.contains("field is immutable")
+        || message.contains("updates to statefulset spec for fields other than")
+        || message.contains("may not change once set")
+}

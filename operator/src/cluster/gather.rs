@@ -1,0 +1,208 @@
+//! Reading everything one decision may go by, and writing nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kube::api::DynamicObject;
+use serde_json::Value;
+use understudy_core::{
+    child::Child,
+    decide::origin,
+    facts::{Facts, Looked, Named, NamespaceSight, Preview, Sealed, Source},
+    names,
+};
+use understudy_crds::{
+    PreviewEnvironment, PreviewTemplate, PreviewTemplateSpec, label, preview::Trust,
+};
+
+use super::{api::Error, inventory::Origin, kinds::Kind, world::World};
+
+/// Reads a preview as it is known.
+pub(crate) fn preview(object: &DynamicObject) -> Result<Preview, String> {
+    let value = serde_json::to_value(object).map_err(|error| error.to_string())?;
+    let typed: PreviewEnvironment =
+        serde_json::from_value(value).map_err(|error| error.to_string())?;
+    let metadata = typed.metadata;
+    let created = metadata.creation_timestamp.map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+    Ok(Preview {
+        name: metadata.name.unwrap_or_default(),
+        namespace: metadata.namespace.unwrap_or_default(),
+        uid: metadata.uid.unwrap_or_default(),
+        generation: metadata.generation.unwrap_or(0),
+        created,
+        deleting: metadata.deletion_timestamp.is_some(),
+        finalizer: metadata.finalizers.iter().flatten().any(|one| one == label::FINALIZER),
+        spec: typed.spec,
+        status: typed.status.unwrap_or_default(),
+    })
+}
+
+/// Everything about one preview.
+pub(crate) async fn gather(world: &World, preview: Preview) -> Result<Facts, Error> {
+    let name = |name: &str| (preview.namespace.clone(), name.to_owned());
+    let found = world.named("PreviewTemplate").get(&name(&preview.spec.template_ref.name)).cloned();
+    let (template, inputs) = template(found.as_deref());
+    let repository = preview.spec.repository_ref.as_ref().is_none_or(|reference| {
+        world.named("PreviewRepository").contains_key(&name(&reference.name))
+    });
+    let (namespace, children, pods) = world.inventory.of(&preview.uid);
+    let mut facts = Facts {
+        now: Timestamp::now(),
+        settings: world.settings.clone(),
+        contested: contested(world, &preview),
+        preview,
+        template,
+        repository,
+        namespace: NamespaceSight::Absent { sure: false },
+        children,
+        pods,
+        sources: BTreeMap::new(),
+        images: BTreeMap::new(),
+        probes: BTreeMap::new(),
+        logs: BTreeMap::new(),
+    };
+    facts.namespace = sight(world, &facts, namespace).await?;
+    if let NamespaceSight::There(namespace) = &facts.namespace
+        && !namespace.deleting
+        && !facts.preview.deleting
+    {
+        let inputs = format!("{inputs}/{}/{}", facts.preview.generation, namespace.uid);
+        secrets(world, &mut facts, inputs).await?;
+    }
+    outside(world, &mut facts);
+    Ok(facts)
+}
+
+/// The template, and a word that changes when it does.
+fn template(found: Option<&Value>) -> (Named<PreviewTemplateSpec>, String) {
+    let Some(found) = found else { return (Named::Absent, String::new()) };
+    let version = found.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+    let template = match serde_json::from_value::<PreviewTemplate>(found.clone()) {
+        Ok(template) => Named::There(Box::new(template.spec)),
+        Err(error) => Named::Unreadable(error.to_string()),
+    };
+    (template, version.unwrap_or_default().to_owned())
+}
+
+/// The namespace as watches know it; while everything goes, the API server itself is asked before it is
+/// believed to be gone.
+async fn sight(
+    world: &World,
+    facts: &Facts,
+    known: Option<Child>,
+) -> Result<NamespaceSight, Error> {
+    if let Some(child) = known {
+        return Ok(NamespaceSight::There(Box::new(child)));
+    }
+    let ends = facts.preview.deleting || understudy_core::decide::is_over(facts);
+    if !ends {
+        return Ok(NamespaceSight::Absent { sure: false });
+    }
+    let name = names::namespace(origin(&facts.preview), &facts.preview.uid);
+    look(world, &name, &facts.preview.uid).await
+}
+
+/// Asks the API server for a namespace.
+pub(crate) async fn look(world: &World, name: &str, uid: &str) -> Result<NamespaceSight, Error> {
+    let path = Kind::of("v1", "Namespace", "namespaces").path("", name);
+    let Some(found) = world.api.get(&path).await? else {
+        return Ok(NamespaceSight::Absent { sure: true });
+    };
+    let child = Child::read(&found);
+    if child.labels.get(label::PREVIEW_UID).is_none_or(|owner| owner != uid) {
+        return Ok(NamespaceSight::Foreign);
+    }
+    world.inventory.note(&found, Origin::Answer);
+    Ok(NamespaceSight::There(Box::new(child)))
+}
+
+/// Whether another preview holds the plain host label: one that is there already, or an older one.
+fn contested(world: &World, preview: &Preview) -> bool {
+    let Some(label) = plain_label(preview) else { return false };
+    let plain = world.settings.url(&label);
+    let held = |status: Option<&str>| status.map(|url| url == plain);
+    if let Some(own) = held(preview.status.url.as_deref()) {
+        return !own;
+    }
+    world.previews().state().iter().any(|other| {
+        let url = other.data.pointer("/status/url").and_then(Value::as_str);
+        let itself = other.metadata.uid.as_deref() == Some(&preview.uid);
+        if itself || url == Some(plain.as_str()) {
+            return !itself;
+        }
+        if url.is_some() {
+            return false;
+        }
+        let Ok(other) = self::preview(other) else { return false };
+        let older = (other.created, &other.uid) < (preview.created, &preview.uid);
+        older && plain_label(&other).as_ref() == Some(&label)
+    })
+}
+
+fn plain_label(preview: &Preview) -> Option<String> {
+    Some(names::host_label(origin(preview), None)).filter(|label| !label.is_empty())
+}
+
+/// Secrets cannot be watched. They are read once for every change of what they follow from.
+async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(), Error> {
+    let uid = facts.preview.uid.clone();
+    let bound = facts.children.iter().any(|(id, child)| id.kind == "RoleBinding" && child.watched);
+    if !bound || world.is_read_for(&uid, &inputs) {
+        return Ok(());
+    }
+    let Named::There(template) = &facts.template else { return Ok(()) };
+    let mut wanted: Vec<String> =
+        template.images.iter().filter_map(|one| Some(one.pull_secret_ref.as_ref()?.name.clone())).collect();
+    if facts.preview.spec.trust == Trust::Trusted {
+        let copied = template.secrets.iter();
+        wanted.extend(copied.filter_map(|one| Some(one.copy_from.as_ref()?.name.clone())));
+    }
+    let kind = Kind::of("v1", "Secret", "secrets");
+    for name in wanted {
+        let found = world.api.get(&kind.path(&facts.preview.namespace, &name)).await?;
+        facts.sources.insert(name, found.as_ref().map(source));
+    }
+    let namespace = names::namespace(origin(&facts.preview), &uid);
+    let path = format!("{}?labelSelector={}={uid}", kind.path(&namespace, ""), label::PREVIEW_UID);
+    let began = world.inventory.touch();
+    let list = world.api.get(&path).await?.unwrap_or_default();
+    let items = list.get("items").and_then(Value::as_array);
+    for item in items.into_iter().flatten() {
+        let mut item = item.clone();
+        item["apiVersion"] = "v1".into();
+        item["kind"] = "Secret".into();
+        world.inventory.note(&item, Origin::Watch);
+    }
+    world.inventory.sweep_of(&uid, "v1", "Secret", began);
+    facts.children.retain(|id, _| id.kind != "Secret");
+    let (_, children, _) = world.inventory.of(&uid);
+    facts.children.extend(children.into_iter().filter(|(id, _)| id.kind == "Secret"));
+    world.read_for(&uid, Some(inputs));
+    Ok(())
+}
+
+fn source(secret: &Value) -> Source {
+    let type_ = secret.get("type").and_then(Value::as_str).unwrap_or("Opaque").to_owned();
+    Source { type_, data: Sealed(secret.get("data").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()))) }
+}
+
+/// What was answered by the world outside.
+fn outside(world: &World, facts: &mut Facts) {
+    let namespace = facts.preview.namespace.clone();
+    if let Named::There(template) = &facts.template {
+        for image in &template.images {
+            let secret = image.pull_secret_ref.as_ref();
+            let secret = secret.map(|secret| (namespace.clone(), secret.name.clone()));
+            let known = world.images.all(|(name, _, with)| *name == image.name && *with == secret);
+            facts.images.extend(known.into_iter().map(|((name, tag, _), (at, found))| {
+                ((name, tag), Looked { at, found })
+            }));
+        }
+    }
+    let NamespaceSight::There(child) = &facts.namespace else { return };
+    let uid = child.uid.clone();
+    facts.probes.extend(world.probes.all(|probe| probe.namespace_uid == uid));
+    let pods: Vec<&str> = facts.pods.iter().map(|pod| pod.uid.as_str()).collect();
+    facts.logs.extend(world.logs.all(|log| pods.contains(&log.uid.as_str())));
+}
+

@@ -1,0 +1,183 @@
+//! What we know of the cluster: what watches showed, overlaid with the answers to our own writes until
+//! the watches have caught up.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
+
+use serde_json::Value;
+use understudy_core::{
+    child::{Child, ObjectId},
+    pod::Pod,
+};
+use understudy_crds::label;
+
+/// Everything of ours, by the UID of the preview it belongs to.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory {
+    previews: Mutex<HashMap<String, Belongings>>,
+    touches: std::sync::atomic::AtomicU64,
+}
+
+/// What belongs to one preview.
+#[derive(Debug, Default)]
+struct Belongings {
+    children: HashMap<ObjectId, Entry>,
+    pods: HashMap<String, (u64, Pod)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    child: Option<Child>,
+    version: u64,
+    touched: u64,
+}
+
+/// Whether it is known from a watch, or from an answer to our own request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Watch,
+    Answer,
+}
+
+impl Inventory {
+    /// Takes in an object; what is older than what is known is passed over. Returns whose it is.
+    pub(crate) fn note(&self, object: &Value, origin: Origin) -> Option<String> {
+        let child = Child::read(object);
+        let owner = child.labels.get(label::PREVIEW_UID)?.clone();
+        let touched = self.touch();
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        let belongings = previews.entry(owner.clone()).or_default();
+        let id = ObjectId::of(object);
+        if id.kind == "Pod" {
+            belongings.pods.insert(child.uid.clone(), (touched, Pod::read(object)));
+            return Some(owner);
+        }
+        let known = belongings.children.get(&id);
+        if known.is_some_and(|known| known.version > child.version) {
+            return Some(owner);
+        }
+        let mut child = child;
+        let before = known.and_then(|known| known.child.as_ref()).filter(|one| one.uid == child.uid);
+        child.watched = origin == Origin::Watch || before.is_some_and(|one| one.watched);
+        if let Some(before) = before {
+            child.never_ours.clone_from(&before.never_ours);
+        }
+        let version = child.version;
+        belongings.children.insert(id, Entry { child: Some(child), version, touched });
+        Some(owner)
+    }
+
+    /// Notes which fields of an object stay unowned right after we applied it.
+    pub(crate) fn note_unowned(&self, owner: &str, id: &ObjectId, paths: Vec<Vec<String>>) {
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = previews.get_mut(owner).and_then(|one| one.children.get_mut(id));
+        if let Some(child) = entry.and_then(|entry| entry.child.as_mut()) {
+            child.never_ours = paths;
+        }
+    }
+
+    /// Takes in that an object is gone, as a watch said.
+    pub(crate) fn note_gone(&self, object: &Value) -> Option<String> {
+        let child = Child::read(object);
+        let owner = child.labels.get(label::PREVIEW_UID)?.clone();
+        let touched = self.touch();
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(belongings) = previews.get_mut(&owner) else { return Some(owner) };
+        let id = ObjectId::of(object);
+        if id.kind == "Pod" {
+            belongings.pods.remove(&child.uid);
+            return Some(owner);
+        }
+        let newer = belongings
+            .children
+            .get(&id)
+            .and_then(|entry| entry.child.as_ref())
+            .is_some_and(|one| one.uid != child.uid && one.version > child.version);
+        if !newer {
+            // The version stays, so that a late answer does not bring it back.
+            let entry = Entry { child: None, version: child.version, touched };
+            belongings.children.insert(id, entry);
+        }
+        Some(owner)
+    }
+
+    /// Forgets a single object that an answer said is not there.
+    pub(crate) fn forget_object(&self, owner: &str, id: &ObjectId) {
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(belongings) = previews.get_mut(owner) {
+            belongings.children.remove(id);
+        }
+    }
+
+    /// The number of the next touch: what a list does not show and was last touched before it began is gone.
+    pub(crate) fn touch(&self) -> u64 {
+        self.touches.fetch_add(1, std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Removes what a fresh list of that kind did not show. Returns whose it was.
+    pub(crate) fn sweep(&self, api_version: &str, kind: &str, began: u64) -> HashSet<String> {
+        let mut swept = HashSet::new();
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        for (owner, belongings) in previews.iter_mut() {
+            if kind == "Pod" {
+                let before = belongings.pods.len();
+                belongings.pods.retain(|_, (touched, _)| *touched >= began);
+                if belongings.pods.len() != before {
+                    swept.insert(owner.clone());
+                }
+                continue;
+            }
+            let gone = |id: &ObjectId, entry: &Entry| {
+                id.api_version == api_version && id.kind == kind && entry.touched < began
+            };
+            let before = belongings.children.len();
+            belongings.children.retain(|id, entry| !gone(id, entry));
+            if belongings.children.len() != before {
+                swept.insert(owner.clone());
+            }
+        }
+        swept
+    }
+
+    /// The same for the objects of a single preview.
+    pub(crate) fn sweep_of(&self, owner: &str, api_version: &str, kind: &str, began: u64) {
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(belongings) = previews.get_mut(owner) {
+            belongings.children.retain(|id, entry| {
+                id.api_version != api_version || id.kind != kind || entry.touched >= began
+            });
+        }
+    }
+
+    /// Everything of a preview: its namespace, what stands in it, its pods.
+    pub(crate) fn of(&self, owner: &str) -> (Option<Child>, BTreeMap<ObjectId, Child>, Vec<Pod>) {
+        let previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(belongings) = previews.get(owner) else { return Default::default() };
+        let mut children = BTreeMap::new();
+        let mut namespace = None;
+        for (id, entry) in &belongings.children {
+            let Some(child) = entry.child.clone() else { continue };
+            if id.kind == "Namespace" {
+                namespace = Some(child);
+            } else {
+                children.insert(id.clone(), child);
+            }
+        }
+        let mut pods: Vec<Pod> = belongings.pods.values().map(|(_, pod)| pod.clone()).collect();
+        pods.sort_by(|one, other| one.name.cmp(&other.name));
+        (namespace, children, pods)
+    }
+
+    /// Forgets a preview that is gone.
+    pub(crate) fn forget(&self, owner: &str) {
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        previews.remove(owner);
+    }
+
+    /// How many previews have something.
+    pub(crate) fn len(&self) -> usize {
+        self.previews.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}

@@ -1,0 +1,262 @@
+//! One look at one preview: gather, decide, apply, say.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use jiff::Timestamp;
+use kube::{Api, api::{DynamicObject, ListParams}, runtime::controller::Action};
+use k8s_openapi::api::core::v1::Node;
+use oci_client::secrets::RegistryAuth;
+use understudy_core::{
+    decide::{Ask, Decision, decide, failing, rejected},
+    desired::repository,
+    facts::Facts,
+};
+use understudy_crds::PreviewStatus;
+
+use crate::{
+    backoff::Backoff,
+    cluster::{
+        api,
+        apply::{Applied, carry_out, say},
+        event,
+        gather::{gather, preview},
+        kinds::Kind,
+        world::World,
+    },
+    outside::{credentials, log, probe},
+};
+
+/// Failures in a row before they are worth a word in the status.
+const WORTH_A_WORD: u32 = 3;
+
+/// A look at a preview even if nothing happens: what no watch can show is noticed by then.
+const SELDOM: Duration = Duration::from_secs(3600);
+
+/// What every look has at hand.
+pub(crate) struct Context {
+    pub(crate) world: Arc<World>,
+    pub(crate) backoff: Backoff,
+}
+
+/// Why a look failed: it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A request failed.
+    #[error("{0}")]
+    Request(#[from] api::Error),
+    /// The code failed: only this preview suffers.
+    #[error("a fault of ours: {0}")]
+    Panic(String),
+    /// The preview cannot be read.
+    #[error("cannot read the preview: {0}")]
+    Read(String),
+}
+
+/// Looks at a preview; a panic harms only this one.
+pub(crate) async fn reconcile(
+    object: Arc<DynamicObject>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
+    let began = Instant::now();
+    let looked = AssertUnwindSafe(look(&object, &context)).catch_unwind().await;
+    let outcome = looked.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::Panic(text.unwrap_or_else(|| "without a word".to_owned())))
+    });
+    let word = if outcome.is_ok() { "success" } else { "error" };
+    context.world.metrics.reconciled(word, began.elapsed());
+    outcome
+}
+
+/// What follows from a failure: the wait until it is tried again.
+pub(crate) fn failed(object: Arc<DynamicObject>, error: &Error, context: Arc<Context>) -> Action {
+    let metadata = &object.metadata;
+    let uid = metadata.uid.as_deref().unwrap_or_default();
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let (failures, mut wait) = context.backoff.failed(uid, metadata.generation.unwrap_or(0));
+    if let Error::Request(error) = error {
+        context.world.metrics.failed(error.word());
+        wait = wait.max(Duration::from_secs(error.retry_after().unwrap_or(0)));
+    }
+    tracing::warn!(
+        preview.name = name,
+        preview.namespace = metadata.namespace.as_deref().unwrap_or_default(),
+        failures,
+        wait_ms = wait.as_millis(),
+        "preview {name}: {error}; tried again in {} ms",
+        wait.as_millis()
+    );
+    Action::requeue(wait)
+}
+
+async fn look(object: &DynamicObject, context: &Context) -> Result<Action, Error> {
+    let world = &context.world;
+    let preview = preview(object).map_err(Error::Read)?;
+    let (uid, generation) = (preview.uid.clone(), preview.generation);
+    let facts = gather(world, preview).await?;
+    let decision = decide(&facts);
+    match act(world, &facts, &decision).await {
+        Ok(action) => {
+            context.backoff.succeeded(&uid);
+            Ok(action)
+        }
+        Err(error) => {
+            world.read_for(&uid, None);
+            // One more than those before; the policy counts it for good.
+            let before = context.backoff.count(&uid, generation);
+            if before + 1 >= WORTH_A_WORD {
+                speak(world, &facts, &failing(&facts, &error.to_string())).await?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<Action, api::Error> {
+    if decision.status_first
+        && let Some(status) = &decision.status
+    {
+        speak(world, facts, status).await?;
+    }
+    for question in &decision.asks {
+        ask(world, facts, question.clone());
+    }
+    // The receipt is published before the finalizer goes: afterwards nobody would know.
+    if decision.status.is_none() {
+        announce(world, facts, decision).await?;
+    }
+    let applied = match carry_out(world, facts, &decision.acts).await? {
+        Applied::Rejected(sentence) => {
+            let refusal = rejected(facts, &sentence);
+            conclude(world, facts, &refusal).await?;
+            return Ok(Action::requeue(Duration::from_secs(60)));
+        }
+        applied => applied,
+    };
+    if !decision.status_first {
+        conclude(world, facts, decision).await?;
+    }
+    Ok(match applied {
+        Applied::Wait(wait) => Action::requeue(wait),
+        _ => next(facts, decision.next),
+    })
+}
+
+/// The Event, then the status: if we die between, the Event is not made twice, since its name is taken.
+async fn conclude(world: &World, facts: &Facts, decision: &Decision) -> Result<(), api::Error> {
+    let Some(status) = &decision.status else { return Ok(()) };
+    let mut status = status.clone();
+    let announced = announce(world, facts, decision).await;
+    if announced.is_err() {
+        status.last_event.clone_from(&facts.preview.status.last_event);
+    }
+    speak(world, facts, &status).await?;
+    announced
+}
+
+async fn announce(world: &World, facts: &Facts, decision: &Decision) -> Result<(), api::Error> {
+    let Some(notice) = &decision.notice else { return Ok(()) };
+    if facts.preview.status.last_event.as_ref() == Some(&notice.key) {
+        return Ok(());
+    }
+    event::publish(&world.api, &facts.preview, notice).await
+}
+
+/// Says the status if it says anything new.
+async fn speak(world: &World, facts: &Facts, status: &PreviewStatus) -> Result<(), api::Error> {
+    if *status == facts.preview.status {
+        return Ok(());
+    }
+    let phase = status.phase.map(|phase| format!("{phase:?}")).unwrap_or_default();
+    let name = &facts.preview.name;
+    if status.phase != facts.preview.status.phase {
+        let message = status.message.as_deref().unwrap_or_default();
+        tracing::info!(
+            preview.name = name,
+            preview.namespace = facts.preview.namespace,
+            preview.phase = phase,
+            "preview {name} is {phase}: {message}"
+        );
+    }
+    let value = serde_json::to_value(status).unwrap_or_default();
+    say(world, facts, &value).await
+}
+
+fn next(facts: &Facts, at: Option<Timestamp>) -> Action {
+    let until = at.map(|at| facts.now.duration_until(at));
+    let until = until.and_then(|until| Duration::try_from(until).ok());
+    // A little late rather than a little early, or the same would be decided again.
+    let wait = at.map_or(SELDOM, |_| until.unwrap_or_default() + Duration::from_millis(5));
+    Action::requeue(wait.min(SELDOM))
+}
+
+/// Begins to find an answer; it brings us back.
+fn ask(world: &Arc<World>, facts: &Facts, question: Ask) {
+    let uid = facts.preview.uid.clone();
+    let (here, back) = (Arc::clone(world), Arc::clone(world));
+    let then = move || back.wake(&uid);
+    match question {
+        Ask::Image { name, tag, pull_secret } => {
+            let secret = pull_secret.map(|secret| (facts.preview.namespace.clone(), secret));
+            let key = (name.clone(), tag.clone(), secret.clone());
+            let answer = async move {
+                let auth = match &secret {
+                    Some(secret) => credentials_of(&here, secret, &name).await,
+                    None => RegistryAuth::Anonymous,
+                };
+                let platforms = platforms(&here).await;
+                let at = Timestamp::now();
+                (at, here.registries.look(&name, &tag, auth, &platforms).await)
+            };
+            world.images.ask(key, answer, then);
+        }
+        Ask::Probe(one) => {
+            let asked = one.clone();
+            let answer = async move { probe::probe(&here.api, &asked).await };
+            world.probes.ask(one, answer, then);
+        }
+        Ask::Log(one) => {
+            let asked = one.clone();
+            let answer = async move { log::end(&here.api, &asked).await };
+            world.logs.ask(one, answer, then);
+        }
+    }
+}
+
+async fn credentials_of(
+    world: &World,
+    (namespace, name): &(String, String),
+    image: &str,
+) -> RegistryAuth {
+    let path = Kind::of("v1", "Secret", "secrets").path(namespace, name);
+    let registry = repository(image).split('/').next().unwrap_or_default();
+    match world.api.get(&path).await {
+        Ok(Some(secret)) => credentials::of(&secret, registry),
+        _ => RegistryAuth::Anonymous,
+    }
+}
+
+/// What the nodes run, as `linux/amd64`; empty if nobody tells.
+async fn platforms(world: &World) -> Vec<String> {
+    let nodes: Api<Node> = Api::all(world.api.client());
+    let list = nodes.list_metadata(&ListParams::default().limit(500)).await;
+    let mut found: Vec<String> = list
+        .map(|list| list.items)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|node| {
+            let labels = node.metadata.labels?;
+            let word = |name: &str| labels.get(&format!("kubernetes.io/{name}")).cloned();
+            Some(format!("{}/{}", word("os")?, word("arch")?))
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}

@@ -1,0 +1,196 @@
+//! `understudy operator`: start and stop, in one order.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use futures::{FutureExt, StreamExt, channel::mpsc, future::{BoxFuture, Shared}};
+use kube::runtime::controller::{Config, applier};
+use kube_lease_manager::LeaseManagerBuilder;
+use tokio::{signal::unix::{SignalKind, signal}, sync::watch, task::JoinHandle};
+use understudy_core::settings::Settings;
+
+use crate::{
+    admin,
+    backoff::Backoff,
+    cluster::{api::Api, connect, watch::follow, world::World},
+    controller::{Context, failed, reconcile},
+    outside::registry::Registries,
+};
+
+/// How long looks that are under way may take to end after a signal.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// How many seconds before its end the lease is renewed.
+const GRACE: u64 = 3;
+
+/// What the operator was told.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) context: Option<String>,
+    pub(crate) namespaces: Vec<String>,
+    pub(crate) base_domain: String,
+    pub(crate) url_scheme: String,
+    pub(crate) url_port: Option<u16>,
+    pub(crate) admin_listen: SocketAddr,
+    pub(crate) max_concurrent: u16,
+    /// Name of the lease's holder and its length in seconds; `None` to lead without asking.
+    pub(crate) lease: Option<(String, u64)>,
+    pub(crate) registries: Registries,
+}
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// No connection.
+    #[error("{0}")]
+    Connect(#[from] connect::Error),
+    /// The address is taken.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The lease cannot be asked for.
+    #[error("cannot ask for the lease: {0}")]
+    Lease(String),
+    /// Somebody else leads now: going on would be two hands on one thing.
+    #[error("the lease was lost")]
+    Lost,
+    /// Signals cannot be heard.
+    #[error("cannot listen for signals: {0}")]
+    Signal(#[source] std::io::Error),
+}
+
+/// Runs until a signal, or until the lease is lost.
+pub(crate) async fn run(options: Options) -> Result<(), Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("a signal: looks that are under way are brought to their end");
+    };
+    let stop: Stop = stop.boxed().shared();
+    lead(&options, stop).await
+}
+
+/// Resolves when the process is to end.
+type Stop = Shared<BoxFuture<'static, ()>>;
+
+async fn lead(options: &Options, stop: Stop) -> Result<(), Error> {
+    let client = connect::connect(options.kubeconfig.clone(), options.context.clone()).await?;
+    let settings = Settings {
+        base_domain: options.base_domain.clone(),
+        url_scheme: options.url_scheme.clone(),
+        url_port: options.url_port,
+        edge: None,
+        operator: connect::identity(&client).await?,
+    };
+    let (wake, woken) = mpsc::unbounded();
+    let world =
+        Arc::new(World::new(Api::new(client.clone()), settings, options.registries.clone(), wake));
+    let address = options.admin_listen;
+    let listener =
+        admin::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+    let _admin = AbortOnDrop(tokio::spawn(admin::serve(listener, Arc::clone(&world))));
+    let _watches = follow(&world, &options.namespaces);
+    let ready = async {
+        let held = hold(client, options).await?;
+        synced(&world).await;
+        Ok::<_, Error>(held)
+    };
+    let held = tokio::select! {
+        held = ready => held?,
+        () = stop.clone() => return Ok(()),
+    };
+    world.metrics.leads(true);
+    tracing::info!("leads; everything was seen once");
+    let context = Arc::new(Context { world: Arc::clone(&world), backoff: Backoff::default() });
+    let config = Config::default().concurrency(options.max_concurrent);
+    let requests = woken.take_until(stop.clone()).map(Ok::<_, std::convert::Infallible>);
+    let looks = applier(
+        |object, context| Box::pin(reconcile(object, context)),
+        failed,
+        context,
+        world.previews(),
+        requests,
+        config,
+    );
+    // Failures were told by the policy; a preview that went meanwhile needs no word.
+    let looks = looks.for_each(|_| std::future::ready(()));
+    let drained = async {
+        stop.await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    let Held { mut leading, task } = held;
+    tokio::select! {
+        () = looks => {}
+        () = drained => tracing::warn!("some looks did not come to an end in time"),
+        () = lost(&mut leading) => return Err(Error::Lost),
+    }
+    // Nobody listens any more: the lease is given back, so that the next one need not wait for its end.
+    drop(leading);
+    if let Some(task) = task {
+        let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
+    }
+    Ok(())
+}
+
+/// The lease, while it is ours.
+struct Held {
+    leading: Option<watch::Receiver<bool>>,
+    task: Option<JoinHandle<kube_lease_manager::Result<kube_lease_manager::LeaseManager>>>,
+}
+
+/// Ends when we no longer lead.
+async fn lost(leading: &mut Option<watch::Receiver<bool>>) {
+    match leading {
+        None => std::future::pending().await,
+        Some(leading) => while leading.changed().await.is_ok() && *leading.borrow() {},
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Nothing is decided before every watch has shown everything once: an empty cache is no fact.
+async fn synced(world: &World) {
+    loop {
+        if world.unsynced().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until we lead.
+async fn hold(client: kube::Client, options: &Options) -> Result<Held, Error> {
+    let Some((identity, seconds)) = &options.lease else {
+        return Ok(Held { leading: None, task: None });
+    };
+    let namespace = client.default_namespace().to_owned();
+    let manager = LeaseManagerBuilder::new(client, "understudy")
+        .with_namespace(namespace)
+        .with_identity(identity)
+        .with_duration(*seconds)
+        .with_grace(GRACE.min(seconds / 2))
+        .build()
+        .await
+        .map_err(|error| Error::Lease(error.to_string()))?;
+    let (mut leading, task) = manager.watch().await;
+    while !*leading.borrow_and_update() {
+        if leading.changed().await.is_err() {
+            return Err(Error::Lost);
+        }
+    }
+    Ok(Held { leading: Some(leading), task: Some(task) })
+}

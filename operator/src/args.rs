@@ -27,9 +27,13 @@ enum Role {
         /// Only this kind, by its plural name
         kind: Option<String>,
     },
-    /// Print the cluster roles that the operator needs, as YAML
+    /// Print the cluster roles that the operator needs
     #[command(hide = true)]
-    Roles,
+    Roles {
+        /// YAML, or a list in JSON
+        #[arg(long, default_value = "yaml", value_parser = ["yaml", "json"])]
+        output: String,
+    },
     /// Print the version
     Version,
     /// Run the controllers
@@ -82,7 +86,7 @@ struct Operator {
     #[arg(long, env = "UNDERSTUDY_LOG", default_value = "text")]
     log: telemetry::Form,
     /// What is logged, as in `info,understudy=debug`
-    #[arg(long, env = "UNDERSTUDY_LOG_FILTER", default_value = "info")]
+    #[arg(long, env = "UNDERSTUDY_LOG_FILTER", default_value = "info,kube_runtime=warn,kube_client=warn")]
     log_filter: String,
 }
 
@@ -182,7 +186,10 @@ impl Cli {
     pub(crate) fn run(self) -> Result<(), Error> {
         let text = match self.role {
             Role::Crds { kind } => crds(kind.as_deref())?,
-            Role::Roles => yaml(&permissions::roles())?,
+            Role::Roles { output } if output == "json" => {
+                serde_json::Value::from(permissions::roles()).to_string()
+            }
+            Role::Roles { .. } => yaml(&permissions::roles())?,
             Role::Version => format!("understudy {}\n", env!("CARGO_PKG_VERSION")),
             Role::Operator(operator) => return operate(*operator),
         };

@@ -24,7 +24,7 @@ use crate::{
         api,
         apply::{Applied, carry_out, say},
         event,
-        gather::{gather, preview},
+        gather::{confirmed, gather, preview},
         kinds::Kind,
         world::World,
     },
@@ -33,6 +33,9 @@ use crate::{
 
 /// Failures in a row before they are worth a word in the status.
 const WORTH_A_WORD: u32 = 3;
+
+/// How soon to look again after we went by an old sight of something.
+const OLD_SIGHT: Duration = Duration::from_millis(150);
 
 /// A look at a preview even if nothing happens: what no watch can show is noticed by then.
 const SELDOM: Duration = Duration::from_secs(3600);
@@ -97,7 +100,8 @@ pub(crate) fn failed(object: Arc<DynamicObject>, error: &Error, context: Arc<Con
 
 async fn look(object: &DynamicObject, context: &Context) -> Result<Action, Error> {
     let world = &context.world;
-    let preview = preview(object).map_err(Error::Read)?;
+    let Some(object) = confirmed(world, object).await? else { return Ok(Action::await_change()) };
+    let preview = preview(&object).map_err(Error::Read)?;
     let (uid, generation) = (preview.uid.clone(), preview.generation);
     let facts = gather(world, preview).await?;
     let decision = decide(&facts);
@@ -106,6 +110,8 @@ async fn look(object: &DynamicObject, context: &Context) -> Result<Action, Error
             context.backoff.succeeded(&uid);
             Ok(action)
         }
+        // What we went by was old: the newer sight is on its way.
+        Err(error) if error.code() == 409 => Ok(Action::requeue(OLD_SIGHT)),
         Err(error) => {
             world.read_for(&uid, None);
             // One more than those before; the policy counts it for good.

@@ -154,7 +154,7 @@ async fn lost(leading: &mut Option<watch::Receiver<bool>>) {
     }
 }
 
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
+struct AbortOnDrop(JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {

@@ -52,6 +52,8 @@ pub struct Preview {
     pub namespace: String,
     /// Its UID.
     pub uid: String,
+    /// The version of this sight of it: what is said goes by this one and no other.
+    pub version: String,
     /// The generation of its spec.
     pub generation: i64,
     /// When it was made.

@@ -65,6 +65,11 @@ impl Error {
         }
     }
 
+    /// Whether an object of that name is there already, which is not the same as a conflict of versions.
+    pub(crate) fn is_taken(&self) -> bool {
+        matches!(self, Self::Answer { reason, .. } if reason == "AlreadyExists")
+    }
+
     /// When the API server asked us to come back, in seconds.
     pub(crate) const fn retry_after(&self) -> Option<u64> {
         match self {

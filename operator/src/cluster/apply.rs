@@ -74,6 +74,7 @@ async fn one(world: &World, facts: &Facts, act: &Act) -> Result<Applied, Error> 
             let pods = Kind::of("v1", "Pod", "pods").path(&namespace, "");
             // Nothing of a preview that goes is worth waiting for.
             world.api.delete(&pods, &json!({"gracePeriodSeconds": 1})).await?;
+            world.inventory.note_pods_go(&facts.preview.uid);
         }
     }
     Ok(Applied::Done)
@@ -102,13 +103,17 @@ async fn hold(world: &World, facts: &Facts, held: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Says the status. It is meant for this very preview, and not for a later one of its name.
+/// Says the status. It is meant for this very sight of the preview: not for a later one of its name, and not
+/// over a word that we have not seen yet.
 pub(crate) async fn say(world: &World, facts: &Facts, status: &Value) -> Result<(), Error> {
     let preview = &facts.preview;
     let path = format!("{}/status", preview_path(&preview.namespace, &preview.name));
     let object = json!({
         "apiVersion": our_kind("", "").api_version, "kind": "PreviewEnvironment",
-        "metadata": {"name": preview.name, "namespace": preview.namespace, "uid": preview.uid},
+        "metadata": {
+            "name": preview.name, "namespace": preview.namespace, "uid": preview.uid,
+            "resourceVersion": preview.version,
+        },
         "status": status,
     });
     match world.api.apply(&path, &object).await {
@@ -116,8 +121,8 @@ pub(crate) async fn say(world: &World, facts: &Facts, status: &Value) -> Result<
             note_preview(world, &answer);
             Ok(())
         }
-        // It is gone, or another is in its place.
-        Err(error) if matches!(error.code(), 404 | 409) => Ok(()),
+        // It is gone, and nobody is left to be told.
+        Err(error) if error.code() == 404 => Ok(()),
         Err(error) => Err(error),
     }
 }

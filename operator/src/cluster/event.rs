@@ -16,7 +16,7 @@ pub(crate) async fn publish(api: &Api, preview: &Preview, notice: &Notice) -> Re
     let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", preview.namespace);
     match api.create(&path, &event(preview, notice)).await {
         Ok(_) => Ok(()),
-        Err(error) if matches!(error.code(), 403 | 404 | 409) => {
+        Err(error) if error.is_taken() || matches!(error.code(), 403 | 404) => {
             tracing::debug!("event {} was not made: {error}", notice.reason);
             Ok(())
         }

@@ -28,6 +28,7 @@ pub(crate) fn preview(object: &DynamicObject) -> Result<Preview, String> {
         name: metadata.name.unwrap_or_default(),
         namespace: metadata.namespace.unwrap_or_default(),
         uid: metadata.uid.unwrap_or_default(),
+        version: metadata.resource_version.unwrap_or_default(),
         generation: metadata.generation.unwrap_or(0),
         created,
         deleting: metadata.deletion_timestamp.is_some(),
@@ -35,6 +36,33 @@ pub(crate) fn preview(object: &DynamicObject) -> Result<Preview, String> {
         spec: typed.spec,
         status: typed.status.unwrap_or_default(),
     })
+}
+
+/// The preview as it stands now. A list may be old (a restart that meets a lagging replica), and then what
+/// it says could undo what was done since: the first time, the API server is asked for this one. `None` if it
+/// is gone.
+pub(crate) async fn confirmed(
+    world: &World,
+    object: &DynamicObject,
+) -> Result<Option<DynamicObject>, Error> {
+    let metadata = &object.metadata;
+    let uid = metadata.uid.as_deref().unwrap_or_default();
+    if world.is_confirmed(uid) {
+        return Ok(Some(object.clone()));
+    }
+    let kind = super::world::preview_kind();
+    let path = Kind::of(&kind.api_version, &kind.kind, &kind.plural).path(
+        metadata.namespace.as_deref().unwrap_or_default(),
+        metadata.name.as_deref().unwrap_or_default(),
+    );
+    let found = world.api.get(&path).await?.and_then(|one| serde_json::from_value(one).ok());
+    let Some(found) = found.filter(|one: &DynamicObject| one.metadata.uid.as_deref() == Some(uid))
+    else {
+        return Ok(None);
+    };
+    world.confirm(uid);
+    world.note_preview(found.clone());
+    Ok(Some(found))
 }
 
 /// Everything about one preview.
@@ -64,7 +92,6 @@ pub(crate) async fn gather(world: &World, preview: Preview) -> Result<Facts, Err
     facts.namespace = sight(world, &facts, namespace).await?;
     if let NamespaceSight::There(namespace) = &facts.namespace
         && !namespace.deleting
-        && !facts.preview.deleting
     {
         let inputs = format!("{inputs}/{}/{}", facts.preview.generation, namespace.uid);
         secrets(world, &mut facts, inputs).await?;
@@ -158,7 +185,9 @@ async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(),
         wanted.extend(copied.filter_map(|one| Some(one.copy_from.as_ref()?.name.clone())));
     }
     let kind = Kind::of("v1", "Secret", "secrets");
-    for name in wanted {
+    // Whatever goes needs no sources, but its receipt counts the Secrets too.
+    let ends = facts.preview.deleting;
+    for name in wanted.into_iter().filter(|_| !ends) {
         let found = world.api.get(&kind.path(&facts.preview.namespace, &name)).await?;
         facts.sources.insert(name, found.as_ref().map(source));
     }

@@ -69,6 +69,13 @@ impl Inventory {
         Some(owner)
     }
 
+    /// Notes that every pod of a preview was told to go, before the watch shows it.
+    pub(crate) fn note_pods_go(&self, owner: &str) {
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        let pods = previews.get_mut(owner).map(|one| one.pods.values_mut());
+        pods.into_iter().flatten().for_each(|(_, pod)| pod.deleting = true);
+    }
+
     /// Notes which fields of an object stay unowned right after we applied it.
     pub(crate) fn note_unowned(&self, owner: &str, id: &ObjectId, paths: Vec<Vec<String>>) {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,10 +181,5 @@ impl Inventory {
     pub(crate) fn forget(&self, owner: &str) {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
         previews.remove(owner);
-    }
-
-    /// How many previews have something.
-    pub(crate) fn len(&self) -> usize {
-        self.previews.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }

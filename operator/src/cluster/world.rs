@@ -2,7 +2,7 @@
 //! the world outside.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -48,6 +48,8 @@ pub(crate) struct World {
     repositories: Mutex<HashMap<Name, Arc<Value>>>,
     /// For which inputs the Secrets of a preview were read the last time, by the preview's UID.
     read_for: Mutex<HashMap<String, String>>,
+    /// Previews that were asked for by name since we started, by UID.
+    confirmed: Mutex<HashSet<String>>,
     synced: Mutex<BTreeMap<String, bool>>,
     wake: UnboundedSender<ObjectRef<DynamicObject>>,
 }
@@ -97,6 +99,7 @@ impl World {
             templates: Mutex::default(),
             repositories: Mutex::default(),
             read_for: Mutex::default(),
+            confirmed: Mutex::default(),
             synced: Mutex::default(),
             wake,
         }
@@ -139,7 +142,18 @@ impl World {
         drop(previews);
         lock(&self.refs).remove(uid);
         lock(&self.read_for).remove(uid);
+        lock(&self.confirmed).remove(uid);
         self.inventory.forget(uid);
+    }
+
+    /// Whether a preview was asked for by name since we started.
+    pub(crate) fn is_confirmed(&self, uid: &str) -> bool {
+        lock(&self.confirmed).contains(uid)
+    }
+
+    /// Notes that it was.
+    pub(crate) fn confirm(&self, uid: &str) {
+        lock(&self.confirmed).insert(uid.to_owned());
     }
 
     /// Looks at a preview again, by its UID.

@@ -33,12 +33,6 @@ where
     Q: Eq + Hash + Clone + Send + 'static,
     A: Clone + Send + 'static,
 {
-    /// The last answer.
-    pub(crate) fn known(&self, question: &Q) -> Option<A> {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.get(question).and_then(|slot| slot.answer.clone())
-    }
-
     /// Every answer to the questions that are chosen.
     pub(crate) fn all(&self, chosen: impl Fn(&Q) -> bool) -> Vec<(Q, A)> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -23,6 +23,9 @@ const PAUSE: SignedDuration = SignedDuration::from_millis(500);
 /// How long a preview's address may stay silent although everything runs.
 const ROUTE_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
+/// A wait that is shorter is not worth a status of its own.
+const WORTH_A_WORD: SignedDuration = SignedDuration::from_secs(5);
+
 /// What the checks came to.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Checked {
@@ -56,6 +59,9 @@ pub(super) fn route(
                     template.expose.first().map_or("", |first| first.service.as_str())
                 );
                 return Err(Stop::broken(Reason::RouteNotAnswering, message, Some(next)));
+            }
+            if facts.now < later(since, WORTH_A_WORD) {
+                return Err(Stop { next: Some(next), ..Stop::quiet("waiting for the first answer") });
             }
             Err(Stop::progressing("waiting for the first answer".to_owned(), Some(next)))
         }

@@ -35,8 +35,10 @@ pub(super) fn rollout(desired: &[Desired], facts: &Facts) -> Rollout {
         .collect();
     let open: Vec<&ObjectId> =
         states.iter().filter(|(_, state)| **state != State::Done).map(|(id, _)| *id).collect();
+    let names: Vec<String> = states.keys().map(|id| id.words()).collect();
+    let under_way = Rollout::Progressing(format!("rolling out {}", names.join(", ")));
     if open.is_empty() {
-        return leftovers(desired, facts);
+        return if leftovers(desired, facts) { under_way } else { Rollout::Complete };
     }
     for one in desired {
         let Some(state) = states.get(&one.id) else { continue };
@@ -53,12 +55,7 @@ pub(super) fn rollout(desired: &[Desired], facts: &Facts) -> Rollout {
         let why = pod.unschedulable.clone().unwrap_or_default();
         return Rollout::Progressing(format!("pod {} cannot be scheduled yet: {why}", pod.name));
     }
-    let names: Vec<String> = desired
-        .iter()
-        .filter(|one| states.contains_key(&one.id))
-        .map(|one| one.id.words())
-        .collect();
-    Rollout::Progressing(format!("rolling out {}", names.join(", ")))
+    under_way
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -185,7 +182,7 @@ fn trouble(one: &Desired, open: &[&ObjectId], facts: &Facts) -> Option<Trouble> 
 }
 
 /// Pods of templates that are no longer desired, or that go: until they are away, two commits answer.
-fn leftovers(desired: &[Desired], facts: &Facts) -> Rollout {
+fn leftovers(desired: &[Desired], facts: &Facts) -> bool {
     let wanted: BTreeMap<String, &str> = desired
         .iter()
         .filter(|one| pod_template(&one.id.kind).is_some())
@@ -195,10 +192,7 @@ fn leftovers(desired: &[Desired], facts: &Facts) -> Rollout {
         let current = wanted.get(&pod.workload).is_some_and(|template| *template == pod.template);
         !pod.is_over() && (pod.deleting || !current)
     };
-    match facts.pods.iter().filter(old).count() {
-        0 => Rollout::Complete,
-        _ => Rollout::Progressing("waiting for the pods of before to end".to_owned()),
-    }
+    facts.pods.iter().any(|pod| old(&pod))
 }
 
 /// What contradicts the proof that the desired images run: a container of another image than its pod

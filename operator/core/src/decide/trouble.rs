@@ -22,7 +22,7 @@ pub(super) struct Trouble {
 
 impl Trouble {
     /// Trouble that no log explains.
-    pub const fn new(reason: Reason, sentence: String) -> Self {
+    pub(super) const fn new(reason: Reason, sentence: String) -> Self {
         Self { reason, sentence, unread: None }
     }
 }

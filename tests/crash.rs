@@ -1,0 +1,343 @@
+//! The operator dies, or the API server fails, at every write of every story: the end is always the end of
+//! the undisturbed run, nothing is made twice, and guards stand before workloads.
+
+use std::{
+    collections::BTreeMap,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+use understudy_bed::{
+    Error, Profile, Result,
+    testing::{Outcome, shared},
+};
+use understudy_fakes::{
+    Cluster, Fault, Operator, Scene,
+    cluster::LONG,
+    scene::{COMMITS, small, upstream},
+    snapshot,
+};
+
+/// How many plans run side by side: they mostly wait for Kubernetes.
+const SIDE_BY_SIDE: usize = 20;
+
+/// Names one plan, `push/Cut/3`, to run it alone.
+const PLAN: &str = "UNDERSTUDY_CRASH_PLAN";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Story {
+    Open,
+    Push,
+    FailedPush,
+    Close,
+    Reopen,
+    Sleep,
+    Wake,
+    Expire,
+}
+
+const STORIES: [Story; 8] = [
+    Story::Open,
+    Story::Push,
+    Story::FailedPush,
+    Story::Close,
+    Story::Reopen,
+    Story::Sleep,
+    Story::Wake,
+    Story::Expire,
+];
+
+/// The stack: every tier of the order of applying, and a secret of its own.
+fn template() -> Value {
+    let mut spec = small();
+    spec["secrets"] = json!([{"name": "db", "generate": ["password"]}]);
+    // The third commit crashes. Its pod takes the place of the old one at once, or which of them is left would
+    // be a matter of luck.
+    let deployment = &mut spec["source"]["inline"][0]["spec"];
+    deployment["strategy"] = json!({"type": "Recreate"});
+    deployment["template"]["metadata"]["annotations"] = json!({
+        "bed.local/exit-code": "{% if commit.short == 'c3c3c3c' %}1{% endif %}",
+        "bed.local/message": "error: no such table",
+    });
+    let stack = spec["source"]["inline"].as_array_mut().expect("a list of manifests");
+    stack.push(json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"},
+        "data": {"commit": "{{ commit.short }}"},
+    }));
+    spec
+}
+
+const NAME: &str = "shop-42";
+
+impl Story {
+    /// Everything that comes before the fault can fire.
+    async fn prepare(self, scene: &Scene) -> Result<()> {
+        if self == Self::Open {
+            return Ok(());
+        }
+        scene.open(NAME, COMMITS[0]).await?;
+        scene.reach(NAME, "Ready", COMMITS[0]).await?;
+        if self == Self::Wake {
+            scene.change(NAME, &json!({"sleep": "Now"})).await?;
+            scene.reach(NAME, "Asleep", COMMITS[0]).await?;
+        }
+        Ok(())
+    }
+
+    /// What the user does, and how it ends.
+    async fn tell(self, scene: &Scene) -> Result<()> {
+        let ready = |commit| scene.reach(NAME, "Ready", commit);
+        match self {
+            Self::Open => {
+                scene.open(NAME, COMMITS[0]).await?;
+                ready(COMMITS[0]).await?;
+            }
+            Self::Push => {
+                scene.change(NAME, &json!({"commit": COMMITS[1]})).await?;
+                ready(COMMITS[1]).await?;
+            }
+            Self::FailedPush => {
+                scene.change(NAME, &json!({"commit": COMMITS[2]})).await?;
+                scene.reach(NAME, "Failed", COMMITS[2]).await?;
+            }
+            Self::Close => {
+                scene.cluster.delete(&scene.preview(NAME)).await?;
+                scene.cluster.until(&scene.preview(NAME), LONG, Value::is_null).await?;
+            }
+            Self::Reopen => {
+                let old = scene.cluster.find(&scene.preview(NAME)).await?.unwrap_or_default();
+                scene.cluster.delete(&scene.preview(NAME)).await?;
+                let gone = |one: &Value| {
+                    one.pointer("/metadata/uid") != old.pointer("/metadata/uid")
+                };
+                scene.cluster.until(&scene.preview(NAME), LONG, gone).await?;
+                scene.open(NAME, COMMITS[0]).await?;
+                ready(COMMITS[0]).await?;
+            }
+            Self::Sleep => {
+                scene.change(NAME, &json!({"sleep": "Now"})).await?;
+                scene.reach(NAME, "Asleep", COMMITS[0]).await?;
+            }
+            Self::Wake => {
+                scene.change(NAME, &json!({"sleep": "Auto"})).await?;
+                ready(COMMITS[0]).await?;
+            }
+            Self::Expire => {
+                let past = json!({"status": {"lastActivity": "2026-01-01T00:00:00Z"}});
+                let status = format!("{}/status", scene.preview(NAME));
+                scene.cluster.patch(&status, &past).await?;
+                let receipt = |one: &Value| one.pointer("/status/teardown/seconds").is_some();
+                scene.cluster.until(&scene.preview(NAME), LONG, receipt).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Plan {
+    story: Story,
+    fault: Option<(Fault, usize)>,
+}
+
+impl std::fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.fault {
+            None => write!(formatter, "{:?}/undisturbed", self.story),
+            Some((fault, nth)) => write!(formatter, "{:?}/{fault:?}/{nth}", self.story),
+        }
+    }
+}
+
+/// What a plan came to.
+#[derive(Debug)]
+struct Ran {
+    writes: Vec<String>,
+    fired: bool,
+    end: Value,
+    violations: Vec<String>,
+    took: Duration,
+}
+
+struct Stage {
+    cluster: Cluster,
+    upstream: Cluster,
+    _folder: tempfile::TempDir,
+}
+
+async fn stage() -> Result<Stage> {
+    let bed = shared(Profile::Fleet)?;
+    let cluster = Cluster::connect(bed.kubeconfig()).await?;
+    cluster.install(&bed, &Operator::roles()?).await?;
+    let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
+    let (upstream, _) = upstream(&bed, folder.path()).await?;
+    Ok(Stage { cluster, upstream, _folder: folder })
+}
+
+async fn run(stage: &Stage, plan: Plan) -> Result<Ran> {
+    let began = Instant::now();
+    let scene = Scene::new(&stage.cluster, &stage.upstream, "crash", &template(), &[]).await?;
+    let outcome = async {
+        plan.story.prepare(&scene).await?;
+        scene.proxy.arm(plan.fault).await?;
+        plan.story.tell(&scene).await?;
+        settled(&scene).await
+    };
+    let end = outcome.await.map_err(|error| Error::Bed(format!("{plan}: {error}")));
+    let ran = end.map(|end| Ran {
+        writes: scene.proxy.writes(),
+        fired: plan.fault.is_none() || scene.proxy.fired(),
+        end,
+        violations: scene.proxy.violations(),
+        took: began.elapsed(),
+    });
+    scene.clear().await?;
+    ran
+}
+
+/// The end state, once nothing is written any more: a fault at the last write shows after the phase.
+async fn settled(scene: &Scene) -> Result<Value> {
+    let deadline = Instant::now() + LONG;
+    loop {
+        let (before, end) = (scene.proxy.writes().len(), snapshot::take(scene).await?);
+        tokio::time::sleep(Duration::from_millis(1300)).await;
+        if scene.proxy.writes().len() == before || Instant::now() > deadline {
+            return Ok(end);
+        }
+    }
+}
+
+/// The undisturbed runs: the end of each story, and how many writes it takes.
+async fn undisturbed(stage: &Stage) -> Result<BTreeMap<Story, Ran>> {
+    let runs = stream::iter(STORIES).map(|story| async move {
+        let plan = Plan { story, fault: None };
+        run(stage, plan).await.map(|ran| (story, ran))
+    });
+    runs.buffer_unordered(STORIES.len()).collect::<Vec<_>>().await.into_iter().collect()
+}
+
+/// Whether the plan's end is that of the undisturbed run; else what differs.
+fn judged(plan: Plan, ran: &Ran, wanted: &Ran) -> Option<String> {
+    if !ran.fired {
+        return Some(format!("{plan}: the fault did not fire"));
+    }
+    if let [first, ..] = ran.violations.as_slice() {
+        return Some(format!("{plan}: {first}"));
+    }
+    let mut differences = Vec::new();
+    differ(&wanted.end, &ran.end, "", &mut differences);
+    let told = differences.iter().take(4).cloned().collect::<Vec<_>>().join("\n    ");
+    (!differences.is_empty()).then(|| format!("{plan}: the end differs:\n    {told}"))
+}
+
+fn differ(wanted: &Value, seen: &Value, place: &str, found: &mut Vec<String>) {
+    match (wanted, seen) {
+        (Value::Object(one), Value::Object(other)) => {
+            for name in one.keys().chain(other.keys().filter(|name| !one.contains_key(*name))) {
+                let (one, other) = (one.get(name), other.get(name));
+                let null = Value::Null;
+                let (one, other) = (one.unwrap_or(&null), other.unwrap_or(&null));
+                differ(one, other, &format!("{place}.{name}"), found);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            for (index, (one, other)) in one.iter().zip(other).enumerate() {
+                differ(one, other, &format!("{place}[{index}]"), found);
+            }
+        }
+        (one, other) if one != other => found.push(format!("{place}: {one} became {other}")),
+        _ => {}
+    }
+}
+
+fn every_plan(wanted: &BTreeMap<Story, Ran>) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for (story, ran) in wanted {
+        for nth in 1..=ran.writes.len() {
+            plans.extend(Fault::ALL.map(|fault| Plan { story: *story, fault: Some((fault, nth)) }));
+        }
+    }
+    plans
+}
+
+/// One write of each story for each fault; which one is told by the seed. A silent watch takes more than a
+/// minute to be noticed, so that one is left to the long form.
+fn some_plans(wanted: &BTreeMap<Story, Ran>, seed: usize) -> Vec<Plan> {
+    let faults = Fault::ALL.into_iter().filter(|fault| *fault != Fault::WatchesSilent);
+    let pairs = faults.enumerate().flat_map(|(place, fault)| {
+        wanted.iter().enumerate().map(move |(row, (story, ran))| {
+            let nth = (seed + place * 3 + row * 5) % ran.writes.len().max(1) + 1;
+            Plan { story: *story, fault: Some((fault, nth)) }
+        })
+    });
+    pairs.collect()
+}
+
+static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime can be made")
+    });
+    runtime.block_on(future)
+}
+
+async fn all(chosen: impl Fn(&BTreeMap<Story, Ran>) -> Vec<Plan>) -> Result<()> {
+    let began = Instant::now();
+    let stage = stage().await?;
+    let wanted = undisturbed(&stage).await?;
+    for (story, ran) in &wanted {
+        assert!(ran.violations.is_empty(), "{story:?}: {:?}", ran.violations);
+        println!("{story:?}: {} writes, {:.1} s", ran.writes.len(), ran.took.as_secs_f64());
+    }
+    let only = std::env::var(PLAN).ok();
+    let mut plans = chosen(&wanted);
+    if let Some(only) = &only {
+        plans = every_plan(&wanted);
+        plans.retain(|plan| plan.to_string() == *only);
+        assert!(!plans.is_empty(), "there is no plan {only}");
+    }
+    let count = plans.len();
+    let (stage, wanted) = (&stage, &wanted);
+    let faults: Vec<String> = stream::iter(plans)
+        .map(|plan| async move {
+            match run(stage, plan).await {
+                Ok(ran) => wanted.get(&plan.story).and_then(|wanted| judged(plan, &ran, wanted)),
+                Err(error) => Some(error.to_string()),
+            }
+        })
+        .buffer_unordered(SIDE_BY_SIDE)
+        .filter_map(|fault| async { fault })
+        .inspect(|fault| println!("{fault}"))
+        .collect()
+        .await;
+    println!(
+        "measured: {count} crash plans, {} failed, {:.0} s",
+        faults.len(),
+        began.elapsed().as_secs_f64()
+    );
+    assert!(faults.is_empty(), "{} of {count} plans:\n{}", faults.len(), faults.join("\n"));
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only crash"]
+fn some_write_of_every_story_may_fail() -> Outcome {
+    let seed = std::process::id() as usize;
+    println!("seed {seed}");
+    block_on(all(|wanted| some_plans(wanted, seed)))?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a fleet bed and half an hour: cargo verify --long crash"]
+fn long_every_write_of_every_story_may_fail() -> Outcome {
+    block_on(all(every_plan))?;
+    Ok(())
+}

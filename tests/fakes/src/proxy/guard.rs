@@ -1,0 +1,74 @@
+//! What must hold at every write, whatever fails: guards before workloads, nothing made twice.
+
+use std::collections::{HashMap, HashSet};
+
+use hyper::Method;
+use serde_json::Value;
+
+/// The guards of a namespace, by the names of their kinds.
+const GUARDS: [&str; 4] = ["resourcequotas", "limitranges", "networkpolicies", "serviceaccounts"];
+
+/// Kinds that bring pods about.
+const WORKLOADS: [&str; 4] = ["deployments", "statefulsets", "jobs", "cronjobs"];
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    standing: HashMap<String, HashSet<String>>,
+    made: HashSet<String>,
+    violations: Vec<String>,
+}
+
+/// Namespace and kind of a path inside a namespace.
+fn place(path: &str) -> Option<(&str, &str)> {
+    let (_, rest) = path.split_once("/namespaces/")?;
+    let mut words = rest.split('/');
+    Some((words.next()?, words.next()?))
+}
+
+impl Guard {
+    /// A write is about to be sent on.
+    pub(super) fn before(&mut self, method: &Method, path: &str) {
+        let Some((namespace, kind)) = place(path) else { return };
+        if *method != Method::PATCH || !WORKLOADS.contains(&kind) {
+            return;
+        }
+        let standing = self.standing.get(namespace);
+        let missing: Vec<&str> = GUARDS
+            .into_iter()
+            .filter(|guard| !standing.is_some_and(|standing| standing.contains(*guard)))
+            .collect();
+        if !missing.is_empty() {
+            self.violations.push(format!("{path} before {}", missing.join(", ")));
+        }
+    }
+
+    /// A write was answered.
+    pub(super) fn after(&mut self, method: &Method, path: &str, code: u16, body: &[u8]) {
+        if !(200..300).contains(&code) {
+            return;
+        }
+        if let (Some((namespace, kind)), true) = (place(path), *method == Method::PATCH) {
+            self.standing.entry(namespace.to_owned()).or_default().insert(kind.to_owned());
+        }
+        if *method == Method::DELETE {
+            self.made.retain(|one| !one.ends_with(path));
+        }
+        // Questions about oneself and tokens are no objects.
+        if code == 201 && !path.contains("/selfsubject") {
+            let name = serde_json::from_slice::<Value>(body).unwrap_or_default();
+            let name = name.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            let whole = match path.rsplit('/').next() {
+                Some(last) if last == name => path.to_owned(),
+                _ => format!("{path}/{name}"),
+            };
+            if !self.made.insert(whole.clone()) {
+                self.violations.push(format!("{whole} was made twice"));
+            }
+        }
+    }
+
+    pub(super) fn violations(&self) -> Vec<String> {
+        self.violations.clone()
+    }
+}

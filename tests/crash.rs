@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -109,9 +110,8 @@ impl Story {
             Self::Reopen => {
                 let old = scene.cluster.find(&scene.preview(NAME)).await?.unwrap_or_default();
                 scene.cluster.delete(&scene.preview(NAME)).await?;
-                let gone = |one: &Value| {
-                    one.pointer("/metadata/uid") != old.pointer("/metadata/uid")
-                };
+                let gone =
+                    |one: &Value| one.pointer("/metadata/uid") != old.pointer("/metadata/uid");
                 scene.cluster.until(&scene.preview(NAME), LONG, gone).await?;
                 scene.open(NAME, COMMITS[0]).await?;
                 ready(COMMITS[0]).await?;
@@ -163,7 +163,7 @@ struct Ran {
 
 struct Stage {
     cluster: Cluster,
-    upstream: Cluster,
+    upstream: (Cluster, Option<PathBuf>),
     _folder: tempfile::TempDir,
 }
 
@@ -173,7 +173,7 @@ async fn stage() -> Result<Stage> {
     cluster.install(&bed, &Operator::roles()?).await?;
     let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
     let (upstream, _) = upstream(&bed, folder.path()).await?;
-    Ok(Stage { cluster, upstream, _folder: folder })
+    Ok(Stage { cluster, upstream: (upstream, None), _folder: folder })
 }
 
 async fn run(stage: &Stage, plan: Plan) -> Result<Ran> {

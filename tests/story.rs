@@ -1,1 +1,86 @@
-//! Stories.
+//! The whole operator on a real API server with fake pods: what it costs, how it scales, what it does about
+//! images, edits and teardowns that are in its way.
+
+mod stories;
+
+use understudy_bed::testing::Outcome;
+
+use stories::{block_on, contest, images, scale, teardown};
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn opening_pushing_and_closing_write_what_they_must_and_no_more() -> Outcome {
+    block_on(scale::costs(0))
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --long story"]
+fn long_two_hundred_previews_and_one_more() -> Outcome {
+    block_on(scale::costs(200))
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn idle_previews_cost_nothing() -> Outcome {
+    block_on(scale::idle(10, 30))
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --long story"]
+fn long_fifty_idle_previews_cost_nothing_for_ten_minutes() -> Outcome {
+    block_on(scale::idle(50, 600))
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn image_that_comes_late_is_waited_for_without_a_pod() -> Outcome {
+    block_on(images::late(10))
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --long story"]
+fn long_image_that_comes_ninety_seconds_late_is_waited_for() -> Outcome {
+    block_on(images::late(90))
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn image_that_never_comes_is_refused_at_its_deadline() -> Outcome {
+    block_on(images::never())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn tag_that_moves_later_changes_nothing() -> Outcome {
+    block_on(images::moved())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn refusals_of_a_registry_are_told_apart() -> Outcome {
+    block_on(images::manners())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn foreign_edits_are_put_back_three_times_and_then_left() -> Outcome {
+    block_on(contest::edits())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn namespace_deleted_by_hand_is_built_again() -> Outcome {
+    block_on(teardown::by_hand())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn finalizer_that_holds_a_teardown_is_named_and_nobody_else_waits() -> Outcome {
+    block_on(teardown::held())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn reopened_at_once_is_a_fresh_one() -> Outcome {
+    block_on(teardown::reopened())
+}

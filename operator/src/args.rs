@@ -86,7 +86,11 @@ struct Operator {
     #[arg(long, env = "UNDERSTUDY_LOG", default_value = "text")]
     log: telemetry::Form,
     /// What is logged, as in `info,understudy=debug`
-    #[arg(long, env = "UNDERSTUDY_LOG_FILTER", default_value = "info,kube_runtime=warn,kube_client=warn")]
+    #[arg(
+        long,
+        env = "UNDERSTUDY_LOG_FILTER",
+        default_value = "info,kube_runtime=warn,kube_client=warn"
+    )]
     log_filter: String,
 }
 
@@ -112,7 +116,8 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn lease(text: &str) -> Result<u64, String> {
-    let seconds = text.parse::<understudy_crds::scalar::Span>().map(|span| span.duration().as_secs());
+    let seconds =
+        text.parse::<understudy_crds::scalar::Span>().map(|span| span.duration().as_secs());
     match seconds {
         Ok(seconds @ 4..=300) => Ok(seconds),
         _ => Err("a lease lasts from 4s to 5m".to_owned()),
@@ -121,7 +126,9 @@ fn lease(text: &str) -> Result<u64, String> {
 
 fn mirror(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, at)) if !name.is_empty() && !at.is_empty() => Ok((name.to_owned(), at.to_owned())),
+        Some((name, at)) if !name.is_empty() && !at.is_empty() => {
+            Ok((name.to_owned(), at.to_owned()))
+        }
         _ => Err("a mirror is name=host:port".to_owned()),
     }
 }
@@ -216,10 +223,8 @@ fn operate(operator: Operator) -> Result<(), Error> {
     telemetry::begin(operator.log, &operator.log_filter).map_err(Error::Setting)?;
     // Before the first connection: two providers would be ambiguous.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Start)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Start)?;
     let outcome = runtime.block_on(run::run(operator.options()));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     outcome.map_err(Error::Operate)

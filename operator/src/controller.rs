@@ -8,8 +8,12 @@ use std::{
 
 use futures::FutureExt;
 use jiff::Timestamp;
-use kube::{Api, api::{DynamicObject, ListParams}, runtime::controller::Action};
 use k8s_openapi::api::core::v1::Node;
+use kube::{
+    Api,
+    api::{DynamicObject, ListParams},
+    runtime::controller::Action,
+};
 use oci_client::secrets::RegistryAuth;
 use understudy_core::{
     decide::{Ask, Decision, decide, failing, rejected},

@@ -2,10 +2,18 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use futures::{FutureExt, StreamExt, channel::mpsc, future::{BoxFuture, Shared}};
+use futures::{
+    FutureExt, StreamExt,
+    channel::mpsc,
+    future::{BoxFuture, Shared},
+};
 use kube::runtime::controller::{Config, applier};
 use kube_lease_manager::LeaseManagerBuilder;
-use tokio::{signal::unix::{SignalKind, signal}, sync::watch, task::JoinHandle};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+};
 use understudy_core::settings::Settings;
 
 use crate::{

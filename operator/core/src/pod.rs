@@ -111,9 +111,9 @@ impl Pod {
 fn container(spec: &Value, status: Option<&Value>) -> Container {
     let status = status.unwrap_or(&Value::Null);
     let reason = |place: &str| {
-        status.pointer(place).map(|state| {
-            (text(state, "/reason").to_owned(), text(state, "/message").to_owned())
-        })
+        status
+            .pointer(place)
+            .map(|state| (text(state, "/reason").to_owned(), text(state, "/message").to_owned()))
     };
     let ended = ["/state/terminated", "/lastState/terminated"]
         .iter()

@@ -34,9 +34,8 @@ pub enum Identity {
 impl Identity {
     /// From the name that the API server calls us by.
     pub fn named(user: &str) -> Self {
-        let account = user
-            .strip_prefix("system:serviceaccount:")
-            .and_then(|account| account.split_once(':'));
+        let account =
+            user.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'));
         match account {
             Some((namespace, name)) => {
                 Self::ServiceAccount { namespace: namespace.to_owned(), name: name.to_owned() }

@@ -85,7 +85,10 @@ pub fn stack(
             ("", _) | (_, "") => format!("manifest {}", index + 1),
             (kind, name) => format!("{kind} {name}"),
         };
-        faults.keep(&name, parameters.render(&manifest)).into_iter().for_each(|one| rendered.push(one));
+        faults
+            .keep(&name, parameters.render(&manifest))
+            .into_iter()
+            .for_each(|one| rendered.push(one));
     }
     let images = images(&template.images, &parameters, &mut faults);
     let checks = checks(&template.checks, &parameters, &mut faults);
@@ -185,9 +188,10 @@ fn checks(list: &[Check], parameters: &Parameters, faults: &mut Faults) -> Vec<H
         let http = check.http.as_ref()?;
         let whose = format!("check {}", check.name);
         let path = faults.keep(&whose, parameters.render_text(&http.path, "http.path"));
-        let contains = http.contains.as_ref().and_then(|text| {
-            faults.keep(&whose, parameters.render_text(text, "http.contains"))
-        });
+        let contains = http
+            .contains
+            .as_ref()
+            .and_then(|text| faults.keep(&whose, parameters.render_text(text, "http.contains")));
         Some(HttpCheck {
             name: check.name.to_string(),
             path: path?,

@@ -104,7 +104,8 @@ impl Api {
             act: act.clone(),
             source,
         };
-        let request = Request::get(path).body(Body::empty()).map_err(|error| failed(error.into()))?;
+        let request =
+            Request::get(path).body(Body::empty()).map_err(|error| failed(error.into()))?;
         let answer = self.client.send(request).await.map_err(|error| failed(error.into()))?;
         let (head, mut body) = answer.into_parts();
         let mut bytes = Vec::new();
@@ -160,8 +161,7 @@ impl Api {
             request = request.header(http::header::CONTENT_TYPE, content);
         }
         let bytes = body.map(ToString::to_string).unwrap_or_default().into_bytes();
-        let request =
-            request.body(Body::from(bytes)).map_err(|error| failed(error.into()))?;
+        let request = request.body(Body::from(bytes)).map_err(|error| failed(error.into()))?;
         let answer = self.client.send(request).await.map_err(|error| failed(error.into()))?;
         let (head, body) = answer.into_parts();
         let bytes = body.collect().await.map_err(|error| failed(error.into()))?.to_bytes();
@@ -176,9 +176,8 @@ impl Api {
 }
 
 fn refusal(act: String, code: u16, retry_after: Option<u64>, said: &Value) -> Error {
-    let text = |place: &str| {
-        said.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
+    let text =
+        |place: &str| said.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned();
     let causes = said.pointer("/details/causes").and_then(Value::as_array);
     let causes = causes
         .into_iter()

@@ -36,7 +36,11 @@ pub(crate) enum Applied {
 }
 
 /// Carries the acts out.
-pub(crate) async fn carry_out(world: &World, facts: &Facts, acts: &[Act]) -> Result<Applied, Error> {
+pub(crate) async fn carry_out(
+    world: &World,
+    facts: &Facts,
+    acts: &[Act],
+) -> Result<Applied, Error> {
     for act in acts {
         let applied = match one(world, facts, act).await {
             Ok(applied) => applied,
@@ -197,18 +201,16 @@ async fn path(id: &ObjectId, namespace: &str) -> String {
 }
 
 /// What an error means: time, the user, or us.
-async fn weighed(
-    world: &World,
-    facts: &Facts,
-    act: &Act,
-    error: Error,
-) -> Result<Applied, Error> {
+async fn weighed(world: &World, facts: &Facts, act: &Act, error: Error) -> Result<Applied, Error> {
     let soon = Applied::Wait(std::time::Duration::from_millis(200));
     let Error::Answer { code, reason, message, causes, .. } = &error else { return Err(error) };
     let ending = causes.iter().any(|cause| cause == "NamespaceTerminating");
     let quota = *code == 403 && message.contains("status unknown for quota");
     let young = facts.preview.created.duration_until(facts.now) < RIGHTS_LAG
-        || facts.children.iter().any(|(id, child)| id.kind == "RoleBinding" && child.generation == 0);
+        || facts
+            .children
+            .iter()
+            .any(|(id, child)| id.kind == "RoleBinding" && child.generation == 0);
     match act {
         Act::MakeNamespace(_) if *code == 409 => {
             let name = namespace_name(facts);
@@ -219,7 +221,9 @@ async fn weighed(
                 _ => soon,
             });
         }
-        Act::DeleteNamespace { .. } | Act::DeletePods if matches!(code, 404 | 409) => return Ok(soon),
+        Act::DeleteNamespace { .. } | Act::DeletePods if matches!(code, 404 | 409) => {
+            return Ok(soon);
+        }
         Act::Write(Write::Generate { .. }) if *code == 409 => {
             world.read_for(&facts.preview.uid, None);
             return Ok(soon);
@@ -250,7 +254,10 @@ async fn weighed(
     let fault = matches!(code, 400 | 403 | 422)
         || (*code == 500 && message.contains("failed to create typed patch object"));
     if fault {
-        return Ok(Applied::Rejected(format!("{}: the API server refuses it: {message}", id.words())));
+        return Ok(Applied::Rejected(format!(
+            "{}: the API server refuses it: {message}",
+            id.words()
+        )));
     }
     Err(error)
 }

@@ -33,7 +33,9 @@ pub(crate) async fn connect(
     let mut config = match kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).map_err(|error| read(error.into()))?;
-            Config::from_custom_kubeconfig(file, &options).await.map_err(|error| read(error.into()))?
+            Config::from_custom_kubeconfig(file, &options)
+                .await
+                .map_err(|error| read(error.into()))?
         }
         None if options.context.is_some() => {
             Config::from_kubeconfig(&options).await.map_err(|error| read(error.into()))?

@@ -178,8 +178,11 @@ async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(),
         return Ok(());
     }
     let Named::There(template) = &facts.template else { return Ok(()) };
-    let mut wanted: Vec<String> =
-        template.images.iter().filter_map(|one| Some(one.pull_secret_ref.as_ref()?.name.clone())).collect();
+    let mut wanted: Vec<String> = template
+        .images
+        .iter()
+        .filter_map(|one| Some(one.pull_secret_ref.as_ref()?.name.clone()))
+        .collect();
     if facts.preview.spec.trust == Trust::Trusted {
         let copied = template.secrets.iter();
         wanted.extend(copied.filter_map(|one| Some(one.copy_from.as_ref()?.name.clone())));
@@ -212,7 +215,12 @@ async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(),
 
 fn source(secret: &Value) -> Source {
     let type_ = secret.get("type").and_then(Value::as_str).unwrap_or("Opaque").to_owned();
-    Source { type_, data: Sealed(secret.get("data").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()))) }
+    Source {
+        type_,
+        data: Sealed(
+            secret.get("data").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+        ),
+    }
 }
 
 /// What was answered by the world outside.
@@ -223,9 +231,11 @@ fn outside(world: &World, facts: &mut Facts) {
             let secret = image.pull_secret_ref.as_ref();
             let secret = secret.map(|secret| (namespace.clone(), secret.name.clone()));
             let known = world.images.all(|(name, _, with)| *name == image.name && *with == secret);
-            facts.images.extend(known.into_iter().map(|((name, tag, _), (at, found))| {
-                ((name, tag), Looked { at, found })
-            }));
+            facts.images.extend(
+                known
+                    .into_iter()
+                    .map(|((name, tag, _), (at, found))| ((name, tag), Looked { at, found })),
+            );
         }
     }
     let NamespaceSight::There(child) = &facts.namespace else { return };
@@ -234,4 +244,3 @@ fn outside(world: &World, facts: &mut Facts) {
     let pods: Vec<&str> = facts.pods.iter().map(|pod| pod.uid.as_str()).collect();
     facts.logs.extend(world.logs.all(|log| pods.contains(&log.uid.as_str())));
 }
-

@@ -59,7 +59,8 @@ impl Inventory {
             return Some(owner);
         }
         let mut child = child;
-        let before = known.and_then(|known| known.child.as_ref()).filter(|one| one.uid == child.uid);
+        let before =
+            known.and_then(|known| known.child.as_ref()).filter(|one| one.uid == child.uid);
         child.watched = origin == Origin::Watch || before.is_some_and(|one| one.watched);
         if let Some(before) = before {
             child.never_ours.clone_from(&before.never_ours);

@@ -23,17 +23,18 @@ const CLUSTER: [Rule; 10] = [
     Rule(
         &[""],
         &[
-            "pods", "configmaps", "services", "persistentvolumeclaims", "serviceaccounts",
-            "resourcequotas", "limitranges",
+            "pods",
+            "configmaps",
+            "services",
+            "persistentvolumeclaims",
+            "serviceaccounts",
+            "resourcequotas",
+            "limitranges",
         ],
         FOLLOW,
     ),
     Rule(&["apps", "batch"], &["deployments", "statefulsets", "jobs", "cronjobs"], FOLLOW),
-    Rule(
-        &["networking.k8s.io", "policy"],
-        &["networkpolicies", "poddisruptionbudgets"],
-        FOLLOW,
-    ),
+    Rule(&["networking.k8s.io", "policy"], &["networkpolicies", "poddisruptionbudgets"], FOLLOW),
     Rule(&[""], &["nodes"], &["list"]),
 ];
 
@@ -44,7 +45,11 @@ const PREVIEW: [Rule; 8] = [
     Rule(
         &[""],
         &[
-            "configmaps", "services", "persistentvolumeclaims", "serviceaccounts", "resourcequotas",
+            "configmaps",
+            "services",
+            "persistentvolumeclaims",
+            "serviceaccounts",
+            "resourcequotas",
             "limitranges",
         ],
         CHANGE,

@@ -143,14 +143,16 @@ async fn named(
     namespace: String,
     stream: impl Stream<Item = watcher::Result<Event<DynamicObject>>>,
 ) {
-    let field =
-        if resource.kind == "PreviewTemplate" { "templateRef" } else { "repositoryRef" };
+    let field = if resource.kind == "PreviewTemplate" { "templateRef" } else { "repositoryRef" };
     let mut stream = std::pin::pin!(stream.default_backoff());
     let mut listed = HashMap::new();
     while let Some(event) = stream.next().await {
         let name = |object: &DynamicObject| {
             let metadata = &object.metadata;
-            (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+            (
+                metadata.namespace.clone().unwrap_or_default(),
+                metadata.name.clone().unwrap_or_default(),
+            )
         };
         match event {
             Ok(Event::Init) => listed.clear(),
@@ -171,7 +173,9 @@ async fn named(
             }
             Ok(Event::Apply(object)) => {
                 let name = name(&object);
-                world.named(&resource.kind).insert(name.clone(), Arc::new(whole(&object, &resource)));
+                world
+                    .named(&resource.kind)
+                    .insert(name.clone(), Arc::new(whole(&object, &resource)));
                 world.wake_users(field, &name);
             }
             Ok(Event::Delete(object)) => {

@@ -21,7 +21,10 @@ use understudy_core::{
 use understudy_crds::label::GROUP;
 
 use super::{api::Api, inventory::Inventory};
-use crate::{metrics::Metrics, outside::{answers::Answers, registry::Registries}};
+use crate::{
+    metrics::Metrics,
+    outside::{answers::Answers, registry::Registries},
+};
 
 /// A namespace and a name.
 pub(crate) type Name = (String, String);

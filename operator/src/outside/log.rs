@@ -34,10 +34,8 @@ pub(crate) async fn end(api: &Api, log: &LogEnd) -> Option<String> {
 /// The values of every Secret of ours in that namespace; `None` if they cannot be read, and then nothing is
 /// shown.
 async fn secrets(api: &Api, namespace: &str) -> Option<Vec<String>> {
-    let path = format!(
-        "/api/v1/namespaces/{namespace}/secrets?labelSelector={}",
-        label::PREVIEW_UID
-    );
+    let path =
+        format!("/api/v1/namespaces/{namespace}/secrets?labelSelector={}", label::PREVIEW_UID);
     let list = api.get(&path).await.ok()??;
     let items = list.get("items").and_then(Value::as_array)?;
     let values = items.iter().filter_map(|one| one.get("data")?.as_object()).flatten();
@@ -90,6 +88,9 @@ mod tests {
     #[test]
     fn colours_and_secrets_do_not_show() {
         let text = plain("\u{1b}[31merror\u{1b}[0m: password hunter22 \u{7}refused\n");
-        assert_eq!(redacted(text, &["hunter22".to_owned()]), "error: password [redacted] refused\n");
+        assert_eq!(
+            redacted(text, &["hunter22".to_owned()]),
+            "error: password [redacted] refused\n"
+        );
     }
 }

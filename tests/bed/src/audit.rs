@@ -64,6 +64,10 @@ pub struct User {
     /// For instance `system:serviceaccount:previews:understudy`.
     #[serde(default)]
     pub username: String,
+    /// What else is known of them, such as which token they showed
+    /// (`authentication.kubernetes.io/credential-id`).
+    #[serde(default)]
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 /// What a request was about.

@@ -92,7 +92,8 @@ impl Cluster {
     /// Applies an object at that path.
     pub async fn apply(&self, path: &str, object: &Value) -> Result<Value> {
         let path = format!("{path}?fieldManager=test&force=true");
-        let answer = self.send(Method::PATCH, &path, "application/apply-patch+yaml", object).await?;
+        let answer =
+            self.send(Method::PATCH, &path, "application/apply-patch+yaml", object).await?;
         ok(&path, answer)
     }
 
@@ -145,7 +146,10 @@ impl Cluster {
             bed.apply(&definition)?;
         }
         bed.kubectl_run(&[
-            "wait", "customresourcedefinition", "--all", "--for=condition=Established",
+            "wait",
+            "customresourcedefinition",
+            "--all",
+            "--for=condition=Established",
             "--timeout=30s",
         ])?;
         for role in roles {
@@ -163,7 +167,8 @@ impl Cluster {
         ] {
             bed.apply(&object)?;
         }
-        self.scope(HOME, "coordination.k8s.io", "leases", &["get", "create", "patch", "update"]).await
+        self.scope(HOME, "coordination.k8s.io", "leases", &["get", "create", "patch", "update"])
+            .await
     }
 
     /// Makes a namespace for templates and previews, in which the operator may read Secrets.

@@ -124,9 +124,12 @@ pub fn kubeconfig(bed: &Bed, folder: &Path) -> Result<PathBuf> {
     let cluster = config.pointer("/clusters/0/name").cloned().unwrap_or_default();
     let fields = config.as_object_mut().ok_or_else(|| Error::Bed("no kubeconfig".to_owned()))?;
     fields.insert("users".to_owned(), json!([{"name": HOME, "user": {"token": token.trim()}}]));
-    fields.insert("contexts".to_owned(), json!([{
-        "name": HOME, "context": {"cluster": cluster, "user": HOME, "namespace": HOME},
-    }]));
+    fields.insert(
+        "contexts".to_owned(),
+        json!([{
+            "name": HOME, "context": {"cluster": cluster, "user": HOME, "namespace": HOME},
+        }]),
+    );
     fields.insert("current-context".to_owned(), json!(HOME));
     let path = folder.join("kubeconfig");
     std::fs::write(&path, config.to_string()).map_err(|error| Error::Bed(error.to_string()))?;

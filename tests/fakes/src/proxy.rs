@@ -190,8 +190,7 @@ impl Shared {
 
     async fn get(&self, uri: &str) -> Result<Bytes> {
         let failed = |error: &dyn std::fmt::Display| Error::Bed(format!("{uri}: {error}"));
-        let request =
-            Request::get(uri).body(Body::empty()).map_err(|error| failed(&error))?;
+        let request = Request::get(uri).body(Body::empty()).map_err(|error| failed(&error))?;
         let answer = self.upstream.send(request).await.map_err(|error| failed(&error))?;
         let body = answer.into_body().collect().await.map_err(|error| failed(&error))?;
         Ok(body.to_bytes())
@@ -331,7 +330,9 @@ async fn read(shared: &Arc<Shared>, request: Request<Incoming>, uri: &str) -> An
             state.lists.push(uri.to_owned());
         }
         let stale = state.stale.iter().position(|one| one == uri);
-        if let Some(body) = stale.map(|at| state.stale.swap_remove(at)).and_then(|uri| state.snapshot.get(&uri)) {
+        if let Some(body) =
+            stale.map(|at| state.stale.swap_remove(at)).and_then(|uri| state.snapshot.get(&uri))
+        {
             return Ok(Response::new(full(body.clone())));
         }
     }
@@ -367,14 +368,15 @@ async fn forward(
     shared.state().guard.before(&method, &path);
     let upstream = Request::from_parts(head, Body::from(bytes.to_vec()));
     // A client that dies does not take back what it sent.
-    let client = shared.upstream.clone();
+    let shared = Arc::clone(shared);
     let answer = tokio::spawn(async move {
-        let (head, body) = client.send(upstream).await.ok()?.into_parts();
-        Some((head, body.collect().await.ok()?.to_bytes()))
+        let (head, body) = shared.upstream.send(upstream).await.ok()?.into_parts();
+        let body = body.collect().await.ok()?.to_bytes();
+        shared.state().guard.after(&method, &path, head.status.as_u16(), &body);
+        Some((head, body))
     });
     let (head, body) = answer.await.ok().flatten().ok_or(Hangup)?;
     let code = head.status.as_u16();
-    shared.state().guard.after(&method, &path, code, &body);
     Ok((Response::from_parts(head, full(body)), code))
 }
 

@@ -14,8 +14,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Request, Response, StatusCode, body::Incoming, header, server::conn::http1,
-    service::service_fn,
+    Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -237,7 +236,9 @@ impl State {
         let name = name.split(':').next().unwrap_or_default();
         let user = match self.manners.get(name) {
             Some(Manner::Token(user, password)) if credential == basic(user, password) => user,
-            Some(Manner::Token(..)) if !credential.is_empty() => return refusal(401, "UNAUTHORIZED"),
+            Some(Manner::Token(..)) if !credential.is_empty() => {
+                return refusal(401, "UNAUTHORIZED");
+            }
             _ => "anonymous",
         };
         let body = json!({"token": format!("token-of-{user}"), "expires_in": 300});

@@ -46,10 +46,11 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Sets it up: a namespace, the template, the operator. `upstream` speaks as the operator's account.
+    /// Sets it up: a namespace, the template, the operator. `upstream` speaks as the operator's account; with
+    /// a kubeconfig the operator goes past the proxy.
     pub async fn new(
         cluster: &Cluster,
-        upstream: &Cluster,
+        upstream: &(Cluster, Option<PathBuf>),
         topic: &str,
         template: &Value,
         flags: &[&str],
@@ -58,8 +59,11 @@ impl Scene {
         let namespace = format!("{topic}-{}-{number}", std::process::id());
         cluster.home(&namespace).await?;
         let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
-        let (proxy, mut kills) = Proxy::start(upstream.client()).await?;
-        let kubeconfig = plain_kubeconfig(&proxy.address(), folder.path())?;
+        let (proxy, mut kills) = Proxy::start(upstream.0.client()).await?;
+        let kubeconfig = match &upstream.1 {
+            Some(direct) => direct.clone(),
+            None => plain_kubeconfig(&proxy.address(), folder.path())?,
+        };
         let scope = format!("--namespace={namespace}");
         let mut words = vec!["--leader-elect=false", scope.as_str()];
         words.extend(flags);
@@ -71,14 +75,8 @@ impl Scene {
                 restart(&killed, kill).await;
             }
         });
-        let scene = Self {
-            cluster: cluster.clone(),
-            namespace,
-            proxy,
-            operator,
-            killer,
-            _folder: folder,
-        };
+        let scene =
+            Self { cluster: cluster.clone(), namespace, proxy, operator, killer, _folder: folder };
         scene.template(template).await?;
         Ok(scene)
     }
@@ -89,7 +87,10 @@ impl Scene {
             "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewTemplate",
             "metadata": {"name": "web", "namespace": self.namespace}, "spec": spec,
         });
-        self.cluster.apply(&path(&self.namespace, "previewtemplates", "web"), &object).await.map(drop)
+        self.cluster
+            .apply(&path(&self.namespace, "previewtemplates", "web"), &object)
+            .await
+            .map(drop)
     }
 
     /// The path of a preview.
@@ -138,7 +139,8 @@ impl Scene {
         let previews = path(&self.namespace, "previewenvironments", "");
         let list = self.cluster.find(&previews).await?.unwrap_or_default();
         for item in list.get("items").and_then(Value::as_array).into_iter().flatten() {
-            let text = |place: &str| item.pointer(place).and_then(Value::as_str).unwrap_or_default();
+            let text =
+                |place: &str| item.pointer(place).and_then(Value::as_str).unwrap_or_default();
             let one = self.preview(text("/metadata/name"));
             let free = json!({"metadata": {"finalizers": null}});
             // It may have gone between.

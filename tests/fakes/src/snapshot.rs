@@ -83,7 +83,9 @@ fn without_numbers(note: &str) -> String {
     let mut words: Vec<&str> = note.split(' ').collect();
     for place in 1..words.len() {
         let is_time = words.get(place - 1) == Some(&"in");
-        if let Some(word) = words.get_mut(place).filter(|word| is_time && word.parse::<f64>().is_ok()) {
+        if let Some(word) =
+            words.get_mut(place).filter(|word| is_time && word.parse::<f64>().is_ok())
+        {
             *word = "N";
         }
     }
@@ -110,10 +112,30 @@ fn names(all: &Value) -> Vec<(String, &'static str)> {
 
 /// Fields whose values say nothing about the end.
 const PASSING: [&str; 24] = [
-    "uid", "resourceVersion", "creationTimestamp", "managedFields", "lastTransitionTime", "since",
-    "lastActivity", "expiresAt", "startedAt", "seconds", "steps", "clusterIP", "clusterIPs",
-    "podIP", "podIPs", "lastUpdateTime", "startTime", "containerID", "nodeName", "hostIP",
-    "hostIPs", "generation", "finishedAt", "lastProbeTime",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "managedFields",
+    "lastTransitionTime",
+    "since",
+    "lastActivity",
+    "expiresAt",
+    "startedAt",
+    "seconds",
+    "steps",
+    "clusterIP",
+    "clusterIPs",
+    "podIP",
+    "podIPs",
+    "lastUpdateTime",
+    "startTime",
+    "containerID",
+    "nodeName",
+    "hostIP",
+    "hostIPs",
+    "generation",
+    "finishedAt",
+    "lastProbeTime",
 ];
 
 const DIGESTS: [&str; 3] = [label::APPLIED, label::TEMPLATE, "pod-template-hash"];

@@ -61,7 +61,10 @@ pub(super) fn route(
                 return Err(Stop::broken(Reason::RouteNotAnswering, message, Some(next)));
             }
             if facts.now < later(since, WORTH_A_WORD) {
-                return Err(Stop { next: Some(next), ..Stop::quiet("waiting for the first answer") });
+                return Err(Stop {
+                    next: Some(next),
+                    ..Stop::quiet("waiting for the first answer")
+                });
             }
             Err(Stop::progressing("waiting for the first answer".to_owned(), Some(next)))
         }
@@ -175,12 +178,7 @@ fn probe(
 }
 
 /// Asks again when it is time; says when that is.
-fn ask(
-    facts: &Facts,
-    probe: Probe,
-    probed: Option<&Probed>,
-    asks: &mut Vec<Ask>,
-) -> Timestamp {
+fn ask(facts: &Facts, probe: Probe, probed: Option<&Probed>, asks: &mut Vec<Ask>) -> Timestamp {
     let due = probed.map_or(facts.now, |probed| later(probed.answered, PAUSE));
     if due <= facts.now {
         asks.push(Ask::Probe(probe));

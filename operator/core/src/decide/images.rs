@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use understudy_crds::{condition::Reason, status::PinnedImage};
 
-use super::{Ask, Stop, lifetime::{later, length}};
+use super::{
+    Ask, Stop,
+    lifetime::{later, length},
+};
 use crate::{
     facts::{Facts, ImageFound},
     stack::{Image, Stack},
@@ -59,7 +62,11 @@ fn look(
     let key = (image.name.clone(), image.tag.clone());
     let whole = format!("{}:{}", image.name, image.tag);
     let end = later(activity, length(&image.deadline));
-    let ask = Ask::Image { name: key.0.clone(), tag: key.1.clone(), pull_secret: image.pull_secret.clone() };
+    let ask = Ask::Image {
+        name: key.0.clone(),
+        tag: key.1.clone(),
+        pull_secret: image.pull_secret.clone(),
+    };
     let looked = facts.images.get(&key).filter(|looked| {
         // A tag may have moved since another preview looked at it.
         let found = matches!(looked.found, ImageFound::Found { .. });
@@ -101,22 +108,26 @@ fn said(found: &ImageFound) -> (Reason, String) {
         }
         ImageFound::NoSuchRepository => (
             Reason::NoSuchRepository,
-            "the registry knows no such repository; check the name, or push a first image".to_owned(),
+            "the registry knows no such repository; check the name, or push a first image"
+                .to_owned(),
         ),
         ImageFound::Denied(why) => (
             Reason::ImageAccessDenied,
-            format!("the registry gives no access ({why}); name a Secret in `pullSecretRef` that may pull"),
+            format!(
+                "the registry gives no access ({why}); name a Secret in `pullSecretRef` that may pull"
+            ),
         ),
         ImageFound::RateLimited => (
             Reason::RegistryRateLimited,
-            "the registry answers no more for now (rate limit); it is asked again in a minute".to_owned(),
+            "the registry answers no more for now (rate limit); it is asked again in a minute"
+                .to_owned(),
         ),
-        ImageFound::Unavailable(why) => {
-            (Reason::RegistryUnavailable, format!("the registry does not answer as it should ({why})"))
+        ImageFound::Unavailable(why) => (
+            Reason::RegistryUnavailable,
+            format!("the registry does not answer as it should ({why})"),
+        ),
+        ImageFound::WrongPlatform(is) => {
+            (Reason::WrongPlatform, format!("it is made for {is}, and no node of this cluster is"))
         }
-        ImageFound::WrongPlatform(is) => (
-            Reason::WrongPlatform,
-            format!("it is made for {is}, and no node of this cluster is"),
-        ),
     }
 }

@@ -206,7 +206,10 @@ pub(super) fn contradiction(facts: &Facts) -> Option<String> {
             let pin = pins.iter().find(|pin| pin.digest == wanted)?;
             let same = runs == wanted || pin.platforms.iter().any(|digest| digest == runs);
             (!same).then(|| {
-                format!("pod {} runs {runs} for container {}, not {wanted}", pod.name, container.name)
+                format!(
+                    "pod {} runs {runs} for container {}, not {wanted}",
+                    pod.name, container.name
+                )
             })
         })
     })

@@ -94,11 +94,8 @@ impl Way<'_> {
         self.stage = ConditionType::SourceReady;
         let hosts = super::addresses(facts);
         let stack = stack(template, &facts.preview.spec, &hosts).map_err(|refusals| {
-            let reason = if refusals.undefined {
-                Reason::UndefinedParameter
-            } else {
-                Reason::InvalidSource
-            };
+            let reason =
+                if refusals.undefined { Reason::UndefinedParameter } else { Reason::InvalidSource };
             Stop::refused(reason, refusals.sentences.join("\n"))
         })?;
         self.stage = ConditionType::Isolated;
@@ -167,7 +164,9 @@ impl Way<'_> {
             }
         };
         if child.deleting {
-            let message = format!("namespace {name} is being removed by somebody; it is built again after that");
+            let message = format!(
+                "namespace {name} is being removed by somebody; it is built again after that"
+            );
             return Err(Stop::progressing(message, None));
         }
         self.repair(child, wanted);
@@ -189,9 +188,10 @@ impl Way<'_> {
 
     fn repair(&mut self, child: &Child, wanted: Value) {
         let labels = wanted.pointer("/metadata/labels").and_then(Value::as_object);
-        let same = labels.into_iter().flatten().all(|(name, value)| {
-            child.labels.get(name).map(String::as_str) == value.as_str()
-        });
+        let same = labels
+            .into_iter()
+            .flatten()
+            .all(|(name, value)| child.labels.get(name).map(String::as_str) == value.as_str());
         let named = child.annotations.contains_key(label::PREVIEW_NAME);
         if !(same && named) {
             self.acts.push(Act::RepairNamespace(wanted));
@@ -261,8 +261,7 @@ impl Way<'_> {
         let facts = self.facts;
         let (writes, fights) = diff::differences(desired, &facts.children);
         self.acts.extend(writes.into_iter().map(Act::Write));
-        let kept: BTreeSet<&ObjectId> =
-            fences.iter().chain(desired).map(|one| &one.id).collect();
+        let kept: BTreeSet<&ObjectId> = fences.iter().chain(desired).map(|one| &one.id).collect();
         // A granted Secret is planned only while its source was just read.
         let granted = |id: &ObjectId| id.kind == "Secret" && granted.contains(&id.name);
         let surplus = diff::surplus(&facts.children, |id| kept.contains(id) || granted(id));
@@ -294,7 +293,8 @@ impl Way<'_> {
             _ => facts.now,
         };
         let checked = checks::checks(facts, template, stack, since, &mut self.asks);
-        let required = |name: &str| stack.checks.iter().any(|check| check.name == name && check.required);
+        let required =
+            |name: &str| stack.checks.iter().any(|check| check.name == name && check.required);
         let bad = checked
             .results
             .iter()
@@ -303,8 +303,13 @@ impl Way<'_> {
         let outcome = if let Some(next) = checked.next {
             Err(Stop::progressing("checks are running", Some(next)))
         } else if let Some(bad) = bad {
-            let reason = if bad.verdict == Verdict::Failed { Reason::CheckFailed } else { Reason::NotProven };
-            let message = format!("check {}: {}", bad.name, bad.message.as_deref().unwrap_or_default());
+            let reason = if bad.verdict == Verdict::Failed {
+                Reason::CheckFailed
+            } else {
+                Reason::NotProven
+            };
+            let message =
+                format!("check {}: {}", bad.name, bad.message.as_deref().unwrap_or_default());
             Err(Stop::broken(reason, message, None))
         } else {
             Ok(Phase::Ready)
@@ -328,7 +333,9 @@ fn accepted(facts: &Facts) -> Result<&PreviewTemplateSpec, Stop> {
         Named::There(template) => Ok(template),
         Named::Absent => Err(Stop::refused(
             Reason::TemplateNotFound,
-            format!("PreviewTemplate {name} is not in namespace {namespace}: make it, or name another"),
+            format!(
+                "PreviewTemplate {name} is not in namespace {namespace}: make it, or name another"
+            ),
         )),
         Named::Unreadable(why) => Err(Stop::refused(
             Reason::InvalidSource,

@@ -11,7 +11,9 @@ use understudy_crds::{
 };
 
 use super::{
-    Notice, checks::rounded, notice,
+    Notice,
+    checks::rounded,
+    notice,
     stages::Way,
     stop::{Kind, Stop},
 };
@@ -70,7 +72,8 @@ pub(super) fn said(way: &Way<'_>, end: &Result<Phase, Stop>) -> Said {
         Some(life) => Some(expiry(facts, &life.expires.to_string())),
         None => notice(facts, phase, &format!("{reason:?}"), &message),
     };
-    status.last_event = notice.as_ref().map_or_else(|| before.last_event.clone(), |one| Some(one.key.clone()));
+    status.last_event =
+        notice.as_ref().map_or_else(|| before.last_event.clone(), |one| Some(one.key.clone()));
     Said { status, notice }
 }
 
@@ -136,14 +139,18 @@ fn conditions(
     for type_ in ORDER {
         let here = type_ == way.stage;
         let (status, reason, text) = match end {
-            Ok(_) if asleep && matches!(type_, ConditionType::Served | ConditionType::Checked) => {
-                (ConditionStatus::Unknown, Reason::Asleep, "nothing runs while it sleeps".to_owned())
-            }
+            Ok(_) if asleep && matches!(type_, ConditionType::Served | ConditionType::Checked) => (
+                ConditionStatus::Unknown,
+                Reason::Asleep,
+                "nothing runs while it sleeps".to_owned(),
+            ),
             Ok(_) => (ConditionStatus::True, Reason::Succeeded, good(type_).to_owned()),
             Err(_) if here => (ConditionStatus::False, reason, message.to_owned()),
-            Err(_) if past => {
-                (ConditionStatus::Unknown, Reason::Pending, "waits for what comes before it".to_owned())
-            }
+            Err(_) if past => (
+                ConditionStatus::Unknown,
+                Reason::Pending,
+                "waits for what comes before it".to_owned(),
+            ),
             Err(_) => (ConditionStatus::True, Reason::Succeeded, good(type_).to_owned()),
         };
         past |= here && end.is_err();
@@ -183,7 +190,8 @@ pub(super) fn condition(
     message: String,
 ) -> Condition {
     let before = facts.preview.status.conditions.iter().find(|one| one.type_ == type_);
-    let kept = before.filter(|one| one.status == status).map(|one| one.last_transition_time.clone());
+    let kept =
+        before.filter(|one| one.status == status).map(|one| one.last_transition_time.clone());
     Condition {
         type_,
         status,

@@ -36,9 +36,11 @@ pub(super) fn closed(facts: &Facts) -> Decision {
         return Decision::default();
     }
     match &facts.namespace {
-        NamespaceSight::There(child) => {
-            removal(facts, child, (Phase::Terminating, Reason::Progressing, "everything is being removed"))
-        }
+        NamespaceSight::There(child) => removal(
+            facts,
+            child,
+            (Phase::Terminating, Reason::Progressing, "everything is being removed"),
+        ),
         NamespaceSight::Absent { sure: false } => Decision::default(),
         NamespaceSight::Absent { sure: true } | NamespaceSight::Foreign => {
             let teardown = finished(facts);
@@ -115,10 +117,22 @@ fn removal(facts: &Facts, child: &Child, words: Words<'_>) -> Decision {
         status.message = Some(text.clone());
         status.reason = Some(Reason::NamespaceHeld);
         let held = ConditionType::TeardownBlocked;
-        status.conditions.push(condition(facts, held, ConditionStatus::True, Reason::NamespaceHeld, text));
+        status.conditions.push(condition(
+            facts,
+            held,
+            ConditionStatus::True,
+            Reason::NamespaceHeld,
+            text,
+        ));
     }
     // The route goes first, and the receipt counts what is there before anything went.
-    Decision { acts, status: Some(status), status_first: true, next: Some(next), ..Decision::default() }
+    Decision {
+        acts,
+        status: Some(status),
+        status_first: true,
+        next: Some(next),
+        ..Decision::default()
+    }
 }
 
 fn stopped(facts: &Facts, words: Words<'_>) -> Decision {
@@ -135,13 +149,8 @@ fn stopped(facts: &Facts, words: Words<'_>) -> Decision {
 fn base(facts: &Facts, words: Words<'_>, teardown: Option<Teardown>) -> PreviewStatus {
     let before = &facts.preview.status;
     let (phase, reason, message) = words;
-    let ready = condition(
-        facts,
-        ConditionType::Ready,
-        ConditionStatus::False,
-        reason,
-        message.to_owned(),
-    );
+    let ready =
+        condition(facts, ConditionType::Ready, ConditionStatus::False, reason, message.to_owned());
     let mut status = PreviewStatus {
         observed_generation: Some(facts.preview.generation),
         phase: Some(phase),

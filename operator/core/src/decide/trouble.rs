@@ -90,11 +90,8 @@ fn crash(whose: &ObjectId, pod: &Pod, container: &Container, facts: &Facts) -> T
         "" | "Error" => format!("exit code {}", end.code),
         reason => format!("{reason}, exit code {}", end.code),
     };
-    let mut sentence = format!(
-        "{}: container {} crashed after a restart ({why})",
-        whose.words(),
-        container.name
-    );
+    let mut sentence =
+        format!("{}: container {} crashed after a restart ({why})", whose.words(), container.name);
     if let Some(line) = line {
         sentence.push_str(": ");
         sentence.push_str(line.trim());

@@ -1,6 +1,11 @@
 //! The operator dies, or the API server fails, at every write of every story: the end is always the end of
 //! the undisturbed run, nothing is made twice, and guards stand before workloads.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a manifest without that field is a test that is wrong"
+)]
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,

@@ -1,6 +1,11 @@
 //! The whole operator on a real API server with fake pods: what it costs, how it scales, what it does about
 //! images, edits and teardowns that are in its way.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a manifest without that field is a test that is wrong"
+)]
+
 mod stories;
 
 use understudy_bed::testing::Outcome;

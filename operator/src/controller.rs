@@ -42,7 +42,7 @@ const WORTH_A_WORD: u32 = 3;
 const OLD_SIGHT: Duration = Duration::from_millis(150);
 
 /// A look at a preview even if nothing happens: what no watch can show is noticed by then.
-const SELDOM: Duration = Duration::from_secs(3600);
+const SELDOM: Duration = Duration::from_hours(1);
 
 /// What every look has at hand.
 pub(crate) struct Context {
@@ -82,6 +82,7 @@ pub(crate) async fn reconcile(
 }
 
 /// What follows from a failure: the wait until it is tried again.
+#[expect(clippy::needless_pass_by_value, reason = "the runtime hands them over so")]
 pub(crate) fn failed(object: Arc<DynamicObject>, error: &Error, context: Arc<Context>) -> Action {
     let metadata = &object.metadata;
     let uid = metadata.uid.as_deref().unwrap_or_default();
@@ -145,7 +146,7 @@ async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<A
         Applied::Rejected(sentence) => {
             let refusal = rejected(facts, &sentence);
             conclude(world, facts, &refusal).await?;
-            return Ok(Action::requeue(Duration::from_secs(60)));
+            return Ok(Action::requeue(Duration::from_mins(1)));
         }
         applied => applied,
     };
@@ -244,7 +245,7 @@ async fn credentials_of(
     (namespace, name): &(String, String),
     image: &str,
 ) -> RegistryAuth {
-    let path = Kind::of("v1", "Secret", "secrets").path(namespace, name);
+    let path = Kind::of("v1", "secrets").path(namespace, name);
     let registry = repository(image).split('/').next().unwrap_or_default();
     match world.api.get(&path).await {
         Ok(Some(secret)) => credentials::of(&secret, registry),
@@ -253,8 +254,8 @@ async fn credentials_of(
 }
 
 /// What the nodes run, as `linux/amd64`; empty if nobody tells.
-async fn platforms(world: &World) -> Vec<String> {
-    let nodes: Api<Node> = Api::all(world.api.client());
+async fn platforms(cluster: &World) -> Vec<String> {
+    let nodes: Api<Node> = Api::all(cluster.api.client());
     let list = nodes.list_metadata(&ListParams::default().limit(500)).await;
     let mut found: Vec<String> = list
         .map(|list| list.items)

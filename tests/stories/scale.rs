@@ -58,7 +58,7 @@ async fn crowd(stage: &Stage, scene: &Scene, number: usize) -> Result<()> {
     let opens = stream::iter(0..number)
         .map(|index| async move { scene.open(&format!("many-{index}"), COMMITS[0]).await });
     opens.buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
-    let limit = Duration::from_secs(600);
+    let limit = Duration::from_mins(10);
     let all = path(&scene.namespace, "previewenvironments", "");
     let ready = |list: &Value| {
         let items = list.get("items").and_then(Value::as_array);
@@ -93,15 +93,14 @@ async fn floor(stage: &Stage, scene: &Scene, number: usize) -> Result<f64> {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         cluster.create("/api/v1/namespaces", &namespace).await?;
         for (kind, object) in same_writes() {
-            let named =
-                object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            let own = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
             let root = if kind.contains('/') {
                 format!("/apis/{}", kind.rsplit_once('/').map_or("", |kind| kind.0))
             } else {
                 "/api/v1".to_owned()
             };
             let plural = kind.rsplit('/').next().unwrap_or_default();
-            cluster.apply(&format!("{root}/namespaces/{name}/{plural}/{named}"), &object).await?;
+            cluster.apply(&format!("{root}/namespaces/{name}/{plural}/{own}"), &object).await?;
         }
         let deployment = format!("/apis/apps/v1/namespaces/{name}/deployments/web");
         let available = |one: &Value| one.pointer("/status/availableReplicas") == Some(&json!(1));

@@ -53,7 +53,7 @@ pub(crate) async fn held() -> Result<()> {
                 && text(condition, "/message").contains("Service web")
         })
     };
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     scene.cluster.until(&scene.preview("one"), limit, blocked).await?;
     println!("measured: a held teardown is named after {:.0} s", began.elapsed().as_secs_f64());
     scene.open("two", COMMITS[0]).await?;

@@ -157,7 +157,7 @@ pub fn marked(owner: Owner<'_>, rank: Rank, mut object: Value) -> Desired {
 /// Twenty hexadecimal digits that depend on the whole value.
 pub fn digest(value: &Value) -> String {
     let hash = Sha256::digest(value.to_string().as_bytes());
-    hash.iter().take(10).map(|byte| format!("{byte:02x}")).collect()
+    hash.iter().take(10).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Writes a label or an annotation below `holder`'s metadata.

@@ -54,11 +54,11 @@ fn walk(desired: &Value, fields: &Value, path: &mut Vec<String>, lost: &mut Vec<
                 }
             }
         }
-        Value::Array(list) => {
-            for item in list {
+        Value::Array(items) => {
+            for item in items {
                 let key = fields.as_object().into_iter().flatten().find_map(|(key, _)| {
                     let same = match (key.strip_prefix("k:"), key.strip_prefix("v:")) {
-                        (Some(keys), _) => is_keyed(item, keys),
+                        (Some(names), _) => is_keyed(item, names),
                         (_, Some(value)) => serde_json::from_str(value).ok().as_ref() == Some(item),
                         _ => false,
                     };

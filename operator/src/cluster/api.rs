@@ -106,8 +106,8 @@ impl Api {
         };
         let request =
             Request::get(path).body(Body::empty()).map_err(|error| failed(error.into()))?;
-        let answer = self.client.send(request).await.map_err(|error| failed(error.into()))?;
-        let (head, mut body) = answer.into_parts();
+        let reply = self.client.send(request).await.map_err(|error| failed(error.into()))?;
+        let (head, mut body) = reply.into_parts();
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| failed(error.into()))?;
@@ -134,9 +134,9 @@ impl Api {
     }
 
     /// Changes parts of an object.
-    pub(crate) async fn merge(&self, path: &str, patch: &Value) -> Result<Value, Error> {
+    pub(crate) async fn merge(&self, path: &str, change: &Value) -> Result<Value, Error> {
         let path = format!("{path}?fieldManager={FIELD_MANAGER}");
-        self.send(Method::PATCH, &path, "application/merge-patch+json", Some(patch)).await
+        self.send(Method::PATCH, &path, "application/merge-patch+json", Some(change)).await
     }
 
     /// Deletes an object, or all at that path.

@@ -1,5 +1,7 @@
 //! The one writer: carries acts out in their order, and ends at the first that fails.
 
+use std::time::Duration;
+
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::{Value, json};
 use understudy_core::{
@@ -30,7 +32,7 @@ pub(crate) enum Applied {
     /// Everything was done.
     Done,
     /// The API server wants time, or the world changed under us.
-    Wait(std::time::Duration),
+    Wait(Duration),
     /// The API server refused what the user wrote.
     Rejected(String),
 }
@@ -55,15 +57,17 @@ pub(crate) async fn carry_out(
 
 async fn one(world: &World, facts: &Facts, act: &Act) -> Result<Applied, Error> {
     let namespace = namespace_name(facts);
-    let namespaces = Kind::of("v1", "Namespace", "namespaces");
+    let namespaces = Kind::of("v1", "namespaces");
     match act {
         Act::Hold => hold(world, facts, true).await?,
         Act::Release => hold(world, facts, false).await?,
         Act::MakeNamespace(object) => return make_namespace(world, facts, object).await,
         Act::RepairNamespace(object) => {
             let mut object = object.clone();
-            if let NamespaceSight::There(child) = &facts.namespace {
-                object["metadata"]["uid"] = json!(child.uid);
+            if let (NamespaceSight::There(child), Some(metadata)) =
+                (&facts.namespace, object.get_mut("metadata").and_then(Value::as_object_mut))
+            {
+                metadata.insert("uid".to_owned(), json!(child.uid));
             }
             let answer = world.api.apply(&namespaces.path("", &namespace), &object).await?;
             world.inventory.note(&answer, Origin::Answer);
@@ -75,7 +79,7 @@ async fn one(world: &World, facts: &Facts, act: &Act) -> Result<Applied, Error> 
             world.inventory.note(&answer, Origin::Answer);
         }
         Act::DeletePods => {
-            let pods = Kind::of("v1", "Pod", "pods").path(&namespace, "");
+            let pods = Kind::of("v1", "pods").path(&namespace, "");
             // Nothing of a preview that goes is worth waiting for.
             world.api.delete(&pods, &json!({"gracePeriodSeconds": 1})).await?;
             world.inventory.note_pods_go(&facts.preview.uid);
@@ -99,10 +103,10 @@ async fn hold(world: &World, facts: &Facts, held: bool) -> Result<(), Error> {
     if held {
         list.push(json!(FINALIZER));
     }
-    let patch = json!({"metadata": {
+    let change = json!({"metadata": {
         "uid": preview.uid, "resourceVersion": text("/metadata/resourceVersion"), "finalizers": list,
     }});
-    let answer = world.api.merge(&path, &patch).await?;
+    let answer = world.api.merge(&path, &change).await?;
     note_preview(world, &answer);
     Ok(())
 }
@@ -139,7 +143,7 @@ fn note_preview(world: &World, answer: &Value) {
 
 fn preview_path(namespace: &str, name: &str) -> String {
     let kind = our_kind("PreviewEnvironment", "previewenvironments");
-    Kind::of(&kind.api_version, &kind.kind, &kind.plural).path(namespace, name)
+    Kind::of(&kind.api_version, &kind.plural).path(namespace, name)
 }
 
 /// Makes the namespace, if the preview is still there and not on its way out: what we know of it may be old.
@@ -151,7 +155,7 @@ async fn make_namespace(world: &World, facts: &Facts, object: &Value) -> Result<
             && found.pointer("/metadata/deletionTimestamp").is_none()
     });
     if !lives {
-        return Ok(Applied::Wait(std::time::Duration::from_secs(5)));
+        return Ok(Applied::Wait(Duration::from_secs(5)));
     }
     let answer = world.api.create("/api/v1/namespaces", object).await?;
     world.inventory.note(&answer, Origin::Answer);
@@ -161,9 +165,8 @@ async fn make_namespace(world: &World, facts: &Facts, object: &Value) -> Result<
 async fn inside(world: &World, facts: &Facts, namespace: &str, write: &Write) -> Result<(), Error> {
     match write {
         Write::Apply { id, object, uid } => {
-            let path = path(id, namespace).await;
-            let addressed = addressed(object.clone(), namespace, uid.as_deref());
-            let answer = world.api.apply(&path, &addressed).await?;
+            let whole = addressed(object.clone(), namespace, uid.as_deref());
+            let answer = world.api.apply(&path(id, namespace), &whole).await?;
             world.inventory.note(&answer, Origin::Answer);
             let unowned = ownership::lost(object, &Child::read(&answer));
             world.inventory.note_unowned(&facts.preview.uid, id, unowned);
@@ -173,14 +176,17 @@ async fn inside(world: &World, facts: &Facts, namespace: &str, write: &Write) ->
             let random = |key: &String| {
                 (key.clone(), json!(Alphanumeric.sample_string(&mut rand::rng(), GENERATED)))
             };
-            object["stringData"] = Value::Object(keys.iter().map(random).collect());
-            let path = Kind::of("v1", "Secret", "secrets").path(namespace, "");
+            let values = Value::Object(keys.iter().map(random).collect());
+            if let Some(fields) = object.as_object_mut() {
+                fields.insert("stringData".to_owned(), values);
+            }
+            let path = Kind::of("v1", "secrets").path(namespace, "");
             let answer = world.api.create(&path, &object).await?;
             world.inventory.note(&answer, Origin::Answer);
         }
         Write::Delete { id, uid } => {
             let options = json!({"preconditions": {"uid": uid}, "propagationPolicy": "Background"});
-            match world.api.delete(&path(id, namespace).await, &options).await {
+            match world.api.delete(&path(id, namespace), &options).await {
                 // Gone already, or another in its place: the watches will tell.
                 Err(error) if matches!(error.code(), 404 | 409) => {}
                 other => drop(other?),
@@ -192,74 +198,84 @@ async fn inside(world: &World, facts: &Facts, namespace: &str, write: &Write) ->
 }
 
 /// Where an object is found. Kinds beyond the built-in ones are named as Kubernetes names them.
-async fn path(id: &ObjectId, namespace: &str) -> String {
+fn path(id: &ObjectId, namespace: &str) -> String {
     let kind = Kind::find(&id.api_version, &id.kind).unwrap_or_else(|| {
         let plural = format!("{}s", id.kind.to_lowercase());
-        Kind::of(&id.api_version, &id.kind, &plural)
+        Kind::of(&id.api_version, &plural)
     });
     kind.path(namespace, &id.name)
 }
 
+/// How soon to look again when the world changed under us.
+const SOON: Duration = Duration::from_millis(200);
+
 /// What an error means: time, the user, or us.
 async fn weighed(world: &World, facts: &Facts, act: &Act, error: Error) -> Result<Applied, Error> {
-    let soon = Applied::Wait(std::time::Duration::from_millis(200));
-    let Error::Answer { code, reason, message, causes, .. } = &error else { return Err(error) };
+    let Error::Answer { code, message, causes, .. } = &error else { return Err(error) };
     let ending = causes.iter().any(|cause| cause == "NamespaceTerminating");
-    let quota = *code == 403 && message.contains("status unknown for quota");
-    let young = facts.preview.created.duration_until(facts.now) < RIGHTS_LAG
-        || facts
-            .children
-            .iter()
-            .any(|(id, child)| id.kind == "RoleBinding" && child.generation == 0);
+    if ending || (*code == 403 && message.contains("status unknown for quota")) {
+        return Ok(Applied::Wait(Duration::from_secs(1)));
+    }
     match act {
-        Act::MakeNamespace(_) if *code == 409 => {
+        Act::MakeNamespace(_) if error.is_taken() => {
             let name = namespace_name(facts);
-            return Ok(match gather::look(world, &name, &facts.preview.uid).await? {
+            Ok(match gather::look(world, &name, &facts.preview.uid).await? {
                 NamespaceSight::Foreign => Applied::Rejected(format!(
                     "a namespace `{name}` is there that is not ours: remove it, or make another preview"
                 )),
-                _ => soon,
-            });
+                _ => Applied::Wait(SOON),
+            })
         }
         Act::DeleteNamespace { .. } | Act::DeletePods if matches!(code, 404 | 409) => {
-            return Ok(soon);
+            Ok(Applied::Wait(SOON))
         }
-        Act::Write(Write::Generate { .. }) if *code == 409 => {
+        Act::Write(Write::Generate { .. }) if error.is_taken() => {
+            // It is there, and we did not know: Secrets are not watched.
             world.read_for(&facts.preview.uid, None);
-            return Ok(soon);
+            Ok(Applied::Wait(SOON))
         }
-        _ => {}
+        _ if *code == 409 => Ok(Applied::Wait(SOON)),
+        Act::Write(Write::Apply { id, uid, .. }) => {
+            weighed_apply(world, facts, (id, uid.as_deref()), error).await
+        }
+        _ => Err(error),
     }
-    if ending || quota {
-        return Ok(Applied::Wait(std::time::Duration::from_secs(1)));
-    }
-    if *code == 409 {
-        return Ok(soon);
-    }
-    let Act::Write(Write::Apply { id, uid, .. }) = act else { return Err(error) };
-    if *code == 404 {
+}
+
+/// The same for an object that was applied.
+async fn weighed_apply(
+    world: &World,
+    facts: &Facts,
+    (id, uid): (&ObjectId, Option<&str>),
+    error: Error,
+) -> Result<Applied, Error> {
+    let Error::Answer { code, reason, message, .. } = &error else { return Err(error) };
+    let lag = facts.preview.created.duration_until(facts.now) < RIGHTS_LAG;
+    match code {
         // The namespace went under us.
-        return Ok(soon);
-    }
-    if *code == 403 && reason == "Forbidden" && message.contains("cannot") {
-        return if young { Ok(soon) } else { Err(error) };
-    }
-    if *code == 422 && is_immutable(message) && id.kind != "PersistentVolumeClaim" {
-        if let Some(uid) = uid {
-            let replace = Write::Delete { id: id.clone(), uid: uid.clone() };
-            inside(world, facts, &namespace_name(facts), &replace).await?;
-            return Ok(soon);
+        404 => Ok(Applied::Wait(SOON)),
+        403 if reason == "Forbidden" && message.contains("cannot") => {
+            if lag {
+                Ok(Applied::Wait(SOON))
+            } else {
+                Err(error)
+            }
         }
+        422 if is_immutable(message) && id.kind != "PersistentVolumeClaim" && uid.is_some() => {
+            let uid = uid.unwrap_or_default().to_owned();
+            let replace = Write::Delete { id: id.clone(), uid };
+            inside(world, facts, &namespace_name(facts), &replace).await?;
+            Ok(Applied::Wait(SOON))
+        }
+        400 | 403 | 422 => Ok(refused(id, message)),
+        // Fields that the kind does not have (Kubernetes answers so for server-side apply).
+        500 if message.contains("failed to create typed patch object") => Ok(refused(id, message)),
+        _ => Err(error),
     }
-    let fault = matches!(code, 400 | 403 | 422)
-        || (*code == 500 && message.contains("failed to create typed patch object"));
-    if fault {
-        return Ok(Applied::Rejected(format!(
-            "{}: the API server refuses it: {message}",
-            id.words()
-        )));
-    }
-    Err(error)
+}
+
+fn refused(id: &ObjectId, message: &str) -> Applied {
+    Applied::Rejected(format!("{}: the API server refuses it: {message}", id.words()))
 }
 
 /// Fields that cannot be changed: the object is made anew.

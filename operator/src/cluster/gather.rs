@@ -51,7 +51,7 @@ pub(crate) async fn confirmed(
         return Ok(Some(object.clone()));
     }
     let kind = super::world::preview_kind();
-    let path = Kind::of(&kind.api_version, &kind.kind, &kind.plural).path(
+    let path = Kind::of(&kind.api_version, &kind.plural).path(
         metadata.namespace.as_deref().unwrap_or_default(),
         metadata.name.as_deref().unwrap_or_default(),
     );
@@ -131,7 +131,7 @@ async fn sight(
 
 /// Asks the API server for a namespace.
 pub(crate) async fn look(world: &World, name: &str, uid: &str) -> Result<NamespaceSight, Error> {
-    let path = Kind::of("v1", "Namespace", "namespaces").path("", name);
+    let path = Kind::of("v1", "namespaces").path("", name);
     let Some(found) = world.api.get(&path).await? else {
         return Ok(NamespaceSight::Absent { sure: true });
     };
@@ -187,7 +187,7 @@ async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(),
         let copied = template.secrets.iter();
         wanted.extend(copied.filter_map(|one| Some(one.copy_from.as_ref()?.name.clone())));
     }
-    let kind = Kind::of("v1", "Secret", "secrets");
+    let kind = Kind::of("v1", "secrets");
     // Whatever goes needs no sources, but its receipt counts the Secrets too.
     let ends = facts.preview.deleting;
     for name in wanted.into_iter().filter(|_| !ends) {
@@ -201,8 +201,10 @@ async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(),
     let items = list.get("items").and_then(Value::as_array);
     for item in items.into_iter().flatten() {
         let mut item = item.clone();
-        item["apiVersion"] = "v1".into();
-        item["kind"] = "Secret".into();
+        if let Some(fields) = item.as_object_mut() {
+            fields.insert("apiVersion".to_owned(), "v1".into());
+            fields.insert("kind".to_owned(), "Secret".into());
+        }
         world.inventory.note(&item, Origin::Watch);
     }
     world.inventory.sweep_of(&uid, "v1", "Secret", began);

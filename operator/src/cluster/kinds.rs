@@ -5,8 +5,6 @@
 pub(crate) struct Kind {
     /// `apps/v1`, or `v1` for the core group.
     pub(crate) api_version: String,
-    /// `Deployment`.
-    pub(crate) kind: String,
     /// `deployments`.
     pub(crate) plural: String,
 }
@@ -46,16 +44,12 @@ impl Kind {
     /// The kind of that version and name, if it is one of those that are followed.
     pub(crate) fn find(api_version: &str, kind: &str) -> Option<Self> {
         let found = FOLLOWED.iter().find(|one| (one.0, one.1) == (api_version, kind))?;
-        Some(Self::of(found.0, found.1, found.2))
+        Some(Self::of(found.0, found.2))
     }
 
-    /// A kind by its three words.
-    pub(crate) fn of(api_version: &str, kind: &str, plural: &str) -> Self {
-        Self {
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
-        }
+    /// A kind by version and plural name.
+    pub(crate) fn of(api_version: &str, plural: &str) -> Self {
+        Self { api_version: api_version.to_owned(), plural: plural.to_owned() }
     }
 
     /// The path of an object, or of all of them if `name` is empty; `namespace` is empty for what has

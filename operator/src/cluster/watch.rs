@@ -122,7 +122,9 @@ async fn children<K>(
             Ok(Event::Delete(object)) => world.inventory.note_gone(&whole(&object, &resource)),
             Ok(Event::InitDone) => {
                 let swept = world.inventory.sweep(&resource.api_version, &resource.kind, began);
-                swept.iter().for_each(|owner| world.wake(owner));
+                for owner in &swept {
+                    world.wake(owner);
+                }
                 world.sync(&resource.kind, true);
                 None
             }
@@ -168,7 +170,9 @@ async fn named(
                 known.retain(|name, _| !here(name));
                 known.extend(fresh);
                 drop(known);
-                changed.iter().for_each(|name| world.wake_users(field, name));
+                for name in &changed {
+                    world.wake_users(field, name);
+                }
                 world.sync(&watch_name(&resource.kind, &namespace), true);
             }
             Ok(Event::Apply(object)) => {

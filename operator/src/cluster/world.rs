@@ -168,9 +168,9 @@ impl World {
 
     /// Looks at every preview again that names this template or repository.
     pub(crate) fn wake_users(&self, field: &str, (namespace, name): &Name) {
-        let named = format!("/spec/{field}/name");
+        let place = format!("/spec/{field}/name");
         for preview in self.previews().state() {
-            let names = preview.data.pointer(&named).and_then(Value::as_str) == Some(name);
+            let names = preview.data.pointer(&place).and_then(Value::as_str) == Some(name);
             if names && preview.metadata.namespace.as_deref() == Some(namespace) {
                 self.wake(preview.metadata.uid.as_deref().unwrap_or_default());
             }

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// How long an answer is remembered that nobody asks for again.
-const MEMORY: Duration = Duration::from_secs(3600);
+const MEMORY: Duration = Duration::from_hours(1);
 
 /// Answers by question.
 pub(crate) struct Answers<Q, A> {

@@ -21,7 +21,7 @@ use understudy_crds::{definitions, label::GROUP};
 pub const HOME: &str = "understudy";
 
 /// Long enough for anything on a loaded machine.
-pub const LONG: Duration = Duration::from_secs(120);
+pub const LONG: Duration = Duration::from_mins(2);
 
 /// An API server.
 #[derive(Clone)]
@@ -98,8 +98,8 @@ impl Cluster {
     }
 
     /// Changes parts of the object at that path.
-    pub async fn patch(&self, path: &str, patch: &Value) -> Result<Value> {
-        let answer = self.send(Method::PATCH, path, "application/merge-patch+json", patch).await?;
+    pub async fn patch(&self, path: &str, change: &Value) -> Result<Value> {
+        let answer = self.send(Method::PATCH, path, "application/merge-patch+json", change).await?;
         ok(path, answer)
     }
 

@@ -296,7 +296,8 @@ async fn fail(shared: &Arc<Shared>, request: Request<Incoming>, fault: Fault) ->
         Fault::WatchesCut | Fault::WatchesGone => {
             if fault == Fault::WatchesGone {
                 let mut state = shared.state();
-                state.gone = state.lists.clone();
+                let lists = state.lists.clone();
+                state.gone.extend(lists);
             }
             shared.cut.send_modify(|count| *count += 1);
             forward(shared, request).await.map(|(answer, _)| answer)
@@ -329,9 +330,9 @@ async fn read(shared: &Arc<Shared>, request: Request<Incoming>, uri: &str) -> An
         if !state.lists.iter().any(|one| one == uri) {
             state.lists.push(uri.to_owned());
         }
-        let stale = state.stale.iter().position(|one| one == uri);
+        let due = state.stale.iter().position(|one| one == uri);
         if let Some(body) =
-            stale.map(|at| state.stale.swap_remove(at)).and_then(|uri| state.snapshot.get(&uri))
+            due.map(|at| state.stale.swap_remove(at)).and_then(|uri| state.snapshot.get(&uri))
         {
             return Ok(Response::new(full(body.clone())));
         }

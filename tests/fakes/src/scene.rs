@@ -69,10 +69,10 @@ impl Scene {
         words.extend(flags);
         let operator = Operator::start(folder.path(), &kubeconfig, &words)?;
         let operator = Arc::new(Mutex::new(operator));
-        let killed = Arc::clone(&operator);
+        let victim = Arc::clone(&operator);
         let killer = tokio::spawn(async move {
             while let Some(kill) = kills.recv().await {
-                restart(&killed, kill).await;
+                restart(&victim, kill).await;
             }
         });
         let scene =

@@ -168,7 +168,7 @@ fn normalise(value: &mut Value, name: &str, names: &[(String, &str)]) {
     }
 }
 
-/// A ReplicaSet is called after its Deployment and a hash of its template, which has our labels in it.
+/// A `ReplicaSet` is called after its Deployment and a hash of its template, which has our labels in it.
 fn without_hash(word: &str) -> String {
     let hash = |text: &str| {
         (6..=10).contains(&text.len()) && text.chars().all(|letter| letter.is_ascii_alphanumeric())

@@ -88,7 +88,7 @@ pub(super) fn checks(
         let result = match noted {
             // The first result stands.
             Some(noted) => noted.clone(),
-            None => look(facts, template, check, since, asks, &mut checked.next),
+            None => look(facts, template, check, since, (&mut *asks, &mut checked.next)),
         };
         checked.results.push(result);
     }
@@ -100,8 +100,7 @@ fn look(
     template: &PreviewTemplateSpec,
     check: &HttpCheck,
     since: Timestamp,
-    asks: &mut Vec<Ask>,
-    next: &mut Option<Timestamp>,
+    (asks, next): (&mut Vec<Ask>, &mut Option<Timestamp>),
 ) -> CheckResult {
     let commit = &facts.preview.spec.commit;
     let contains = check.contains.clone();

@@ -51,10 +51,20 @@ pub(super) struct Fight {
     pub with: String,
 }
 
+/// What is done about a manager that keeps changing a field back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnFight {
+    /// After [`FIGHTS`] times the field is left to it.
+    GiveIn,
+    /// It is put back whatever happens: a fence that is left open protects nobody.
+    GoOn,
+}
+
 /// The writes for these objects, and the fights that were given up.
 pub(super) fn differences(
     desired: &[Desired],
     children: &BTreeMap<ObjectId, Child>,
+    on_fight: OnFight,
 ) -> (Vec<Write>, Vec<Fight>) {
     let mut writes = Vec::new();
     let mut fights = Vec::new();
@@ -80,7 +90,8 @@ pub(super) fn differences(
                 let (fought, words) = fought(child, &taker);
                 if fought >= FIGHTS {
                     fights.push(Fight { id: one.id.clone(), with: taker });
-                } else {
+                }
+                if fought < FIGHTS || on_fight == OnFight::GoOn {
                     let mut object = one.object.clone();
                     word(&mut object, "annotations", label::OVERRULED, &words);
                     writes.push(apply(object, Some(child)));

@@ -27,6 +27,6 @@ pub fn failing(facts: &Facts, sentence: &str) -> PreviewStatus {
     status.message = Some(message.clone());
     status.conditions.retain(|one| one.type_ != ConditionType::Ready);
     let ready = ConditionStatus::False;
-    status.conditions.push(condition(facts, ConditionType::Ready, ready, Reason::Failed, message));
+    status.conditions.push(condition(facts, ConditionType::Ready, ready, Reason::Failed, &message));
     status
 }

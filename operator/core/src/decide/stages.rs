@@ -13,7 +13,9 @@ use understudy_crds::{
 };
 
 use super::{
-    Act, Ask, Decision, checks, diff, images,
+    Act, Ask, Decision, checks,
+    diff::{self, OnFight},
+    images,
     lifetime::{Lifetime, lifetime},
     rollout::{Rollout, contradiction, rollout},
     status::{Said, said},
@@ -42,7 +44,7 @@ pub(super) struct Way<'facts> {
 pub(super) fn stages(facts: &Facts) -> Decision {
     let mut way = begin(facts);
     let end = way.walk();
-    conclude(way, end)
+    conclude(way, &end)
 }
 
 /// The decision of a way that is known to end there: nothing is done, and it is said why.
@@ -52,7 +54,7 @@ pub(super) fn ended(facts: &Facts, stage: ConditionType, stop: Stop) -> Decision
     if let Named::There(template) = &facts.template {
         way.life = Some(lifetime(&facts.preview, &template.lifecycle, facts.now));
     }
-    conclude(way, Err(stop))
+    conclude(way, &Err(stop))
 }
 
 const fn begin(facts: &Facts) -> Way<'_> {
@@ -69,13 +71,13 @@ const fn begin(facts: &Facts) -> Way<'_> {
 }
 
 /// From the end of the way to the decision.
-fn conclude(way: Way<'_>, end: Result<Phase, Stop>) -> Decision {
+fn conclude(way: Way<'_>, end: &Result<Phase, Stop>) -> Decision {
     let facts = way.facts;
     let warns = way.life.map(|life| if facts.now < life.warns { life.warns } else { life.expires });
     let stop = end.as_ref().err();
     let next = [warns, stop.and_then(|stop| stop.next)].into_iter().flatten().min();
     let quiet = stop.is_some_and(|stop| stop.kind == Kind::Quiet);
-    let Said { status, notice } = said(&way, &end);
+    let Said { status, notice } = said(&way, end);
     Decision {
         acts: way.acts,
         asks: way.asks,
@@ -152,6 +154,7 @@ impl Way<'_> {
                 let (writes, _) = diff::differences(
                     &binding.cloned().collect::<Vec<_>>(),
                     &std::collections::BTreeMap::new(),
+                    OnFight::GoOn,
                 );
                 self.acts.extend(writes.into_iter().map(Act::Write));
                 return Err(Stop::quiet("making the namespace"));
@@ -170,12 +173,12 @@ impl Way<'_> {
             return Err(Stop::progressing(message, None));
         }
         self.repair(child, wanted);
-        let (writes, fights) = diff::differences(&fences, &facts.children);
+        let (writes, fights) = diff::differences(&fences, &facts.children, OnFight::GoOn);
         let unbound = fences.iter().filter(|fence| fence.rank == Rank::Binding).any(|fence| {
             facts.children.get(&fence.id).is_none_or(|child| !child.watched || child.deleting)
         });
         if unbound {
-            let binding = writes.into_iter().filter(|write| is_binding(write));
+            let binding = writes.into_iter().filter(is_binding);
             self.acts.extend(binding.map(Act::Write));
             return Err(Stop::quiet("taking our rights in the namespace"));
         }
@@ -259,7 +262,7 @@ impl Way<'_> {
         granted: &BTreeSet<String>,
     ) -> Result<(), Stop> {
         let facts = self.facts;
-        let (writes, fights) = diff::differences(desired, &facts.children);
+        let (writes, fights) = diff::differences(desired, &facts.children, OnFight::GiveIn);
         self.acts.extend(writes.into_iter().map(Act::Write));
         let kept: BTreeSet<&ObjectId> = fences.iter().chain(desired).map(|one| &one.id).collect();
         // A granted Secret is planned only while its source was just read.

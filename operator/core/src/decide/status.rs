@@ -64,7 +64,7 @@ pub(super) fn said(way: &Way<'_>, end: &Result<Phase, Stop>) -> Said {
         ..PreviewStatus::default()
     };
     status.conditions = conditions(way, end, &message, reason);
-    status.steps = before.steps.clone();
+    status.steps.clone_from(&before.steps);
     entered(facts, &mut status);
     status.summary = summary(&status);
     let expiring = way.life.filter(|life| facts.now >= life.warns);
@@ -134,37 +134,29 @@ fn conditions(
 ) -> Vec<Condition> {
     let facts = way.facts;
     let mut list = Vec::new();
-    let mut past = false;
     let asleep = matches!(end, Ok(Phase::Asleep));
+    let pending = "waits for what comes before it";
+    let mut past = false;
     for type_ in ORDER {
-        let here = type_ == way.stage;
-        let (status, reason, text) = match end {
-            Ok(_) if asleep && matches!(type_, ConditionType::Served | ConditionType::Checked) => (
-                ConditionStatus::Unknown,
-                Reason::Asleep,
-                "nothing runs while it sleeps".to_owned(),
-            ),
-            Ok(_) => (ConditionStatus::True, Reason::Succeeded, good(type_).to_owned()),
-            Err(_) if here => (ConditionStatus::False, reason, message.to_owned()),
-            Err(_) if past => (
-                ConditionStatus::Unknown,
-                Reason::Pending,
-                "waits for what comes before it".to_owned(),
-            ),
-            Err(_) => (ConditionStatus::True, Reason::Succeeded, good(type_).to_owned()),
+        let here = type_ == way.stage && end.is_err();
+        let rests = asleep && matches!(type_, ConditionType::Served | ConditionType::Checked);
+        let (status, reason, text) = if here {
+            (ConditionStatus::False, reason, message)
+        } else if past {
+            (ConditionStatus::Unknown, Reason::Pending, pending)
+        } else if rests {
+            (ConditionStatus::Unknown, Reason::Asleep, "nothing runs while it sleeps")
+        } else {
+            (ConditionStatus::True, Reason::Succeeded, good(type_))
         };
-        past |= here && end.is_err();
+        past |= here;
         list.push(condition(facts, type_, status, reason, text));
     }
     let ready = matches!(end, Ok(Phase::Ready));
-    let (status, text) = match ready {
-        true => (ConditionStatus::True, message.to_owned()),
-        false => (ConditionStatus::False, message.to_owned()),
-    };
-    list.push(condition(facts, ConditionType::Ready, status, reason, text));
+    let status = if ready { ConditionStatus::True } else { ConditionStatus::False };
+    list.push(condition(facts, ConditionType::Ready, status, reason, message));
     if reason.acts() == Actor::User {
-        let text = message.to_owned();
-        list.push(condition(facts, ConditionType::Stalled, ConditionStatus::True, reason, text));
+        list.push(condition(facts, ConditionType::Stalled, ConditionStatus::True, reason, message));
     }
     list
 }
@@ -187,7 +179,7 @@ pub(super) fn condition(
     type_: ConditionType,
     status: ConditionStatus,
     reason: Reason,
-    message: String,
+    message: &str,
 ) -> Condition {
     let before = facts.preview.status.conditions.iter().find(|one| one.type_ == type_);
     let kept =
@@ -196,7 +188,7 @@ pub(super) fn condition(
         type_,
         status,
         reason,
-        message: cut(&message, LONGEST),
+        message: cut(message, LONGEST),
         last_transition_time: kept.unwrap_or_else(|| facts.now.to_string()),
         observed_generation: Some(facts.preview.generation),
     }

@@ -122,7 +122,7 @@ fn removal(facts: &Facts, child: &Child, words: Words<'_>) -> Decision {
             held,
             ConditionStatus::True,
             Reason::NamespaceHeld,
-            text,
+            &text,
         ));
     }
     // The route goes first, and the receipt counts what is there before anything went.
@@ -149,8 +149,7 @@ fn stopped(facts: &Facts, words: Words<'_>) -> Decision {
 fn base(facts: &Facts, words: Words<'_>, teardown: Option<Teardown>) -> PreviewStatus {
     let before = &facts.preview.status;
     let (phase, reason, message) = words;
-    let ready =
-        condition(facts, ConditionType::Ready, ConditionStatus::False, reason, message.to_owned());
+    let ready = condition(facts, ConditionType::Ready, ConditionStatus::False, reason, message);
     let mut status = PreviewStatus {
         observed_generation: Some(facts.preview.generation),
         phase: Some(phase),

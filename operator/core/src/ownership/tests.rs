@@ -1,3 +1,5 @@
+//! What somebody else changed is seen, and who it was; what nobody touched is left alone.
+
 use serde_json::{Value, json};
 
 use super::{lost, taker};

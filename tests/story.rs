@@ -6,11 +6,13 @@
     reason = "a manifest without that field is a test that is wrong"
 )]
 
+mod stage;
 mod stories;
 
 use understudy_bed::testing::Outcome;
 
-use stories::{block_on, contest, images, scale, teardown};
+use stage::block_on;
+use stories::{contest, images, scale, teardown};
 
 #[test]
 #[ignore = "needs a fleet bed: cargo verify --only story"]

@@ -8,7 +8,7 @@ use understudy_fakes::{
     scene::{COMMITS, small},
 };
 
-use super::stage;
+use crate::stage::stage;
 
 /// Edits are put back from the watch; after three times with the same manager we stop and say so.
 pub(crate) async fn edits() -> Result<()> {

@@ -11,7 +11,7 @@ use understudy_fakes::{
     scene::{COMMITS, small},
 };
 
-use super::{Stage, stage};
+use crate::stage::{Stage, stage};
 
 const AMD64: (&str, &str) = ("linux", "amd64");
 

@@ -11,7 +11,7 @@ use understudy_fakes::{
     scene::{COMMITS, small},
 };
 
-use super::{Stage, stage};
+use crate::stage::{Stage, stage};
 
 /// How many requests a client may send side by side; the operator's own bound.
 const SIDE_BY_SIDE: usize = 16;

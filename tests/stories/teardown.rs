@@ -10,7 +10,7 @@ use understudy_fakes::{
     scene::{COMMITS, small},
 };
 
-use super::stage;
+use crate::stage::stage;
 
 fn text<'value>(value: &'value Value, place: &str) -> &'value str {
     value.pointer(place).and_then(Value::as_str).unwrap_or_default()

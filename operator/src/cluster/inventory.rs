@@ -17,6 +17,8 @@ use understudy_crds::label;
 #[derive(Debug, Default)]
 pub(crate) struct Inventory {
     previews: Mutex<HashMap<String, Belongings>>,
+    /// Whose an object is by its label, by the object's UID: labels can be changed.
+    owners: Mutex<HashMap<String, String>>,
     touches: std::sync::atomic::AtomicU64,
 }
 
@@ -42,21 +44,33 @@ pub(crate) enum Origin {
 }
 
 impl Inventory {
-    /// Takes in an object; what is older than what is known is passed over. Returns whose it is.
-    pub(crate) fn note(&self, object: &Value, origin: Origin) -> Option<String> {
+    /// Takes in an object; what is older than what is known is passed over. Returns whose it is, and whose
+    /// it was if somebody gave it to another preview.
+    pub(crate) fn note(&self, object: &Value, origin: Origin) -> Vec<String> {
         let child = Child::read(object);
-        let owner = child.labels.get(label::PREVIEW_UID)?.clone();
+        let Some(owner) = child.labels.get(label::PREVIEW_UID).cloned() else { return Vec::new() };
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = owners.insert(child.uid.clone(), owner.clone()).filter(|one| *one != owner);
+        drop(owners);
+        if let Some(before) = &before {
+            self.forget_object(before, &ObjectId::of(object));
+        }
+        self.note_of(&owner, child, object, origin);
+        before.into_iter().chain([owner]).collect()
+    }
+
+    fn note_of(&self, owner: &str, child: Child, object: &Value, origin: Origin) {
         let touched = self.touch();
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
-        let belongings = previews.entry(owner.clone()).or_default();
+        let belongings = previews.entry(owner.to_owned()).or_default();
         let id = ObjectId::of(object);
         if id.kind == "Pod" {
             belongings.pods.insert(child.uid.clone(), (touched, Pod::read(object)));
-            return Some(owner);
+            return;
         }
         let known = belongings.children.get(&id);
         if known.is_some_and(|known| known.version > child.version) {
-            return Some(owner);
+            return;
         }
         let mut child = child;
         let before =
@@ -67,7 +81,6 @@ impl Inventory {
         }
         let version = child.version;
         belongings.children.insert(id, Entry { child: Some(child), version, touched });
-        Some(owner)
     }
 
     /// Notes that every pod of a preview was told to go, before the watch shows it.
@@ -90,6 +103,7 @@ impl Inventory {
     pub(crate) fn note_gone(&self, object: &Value) -> Option<String> {
         let child = Child::read(object);
         let owner = child.labels.get(label::PREVIEW_UID)?.clone();
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).remove(&child.uid);
         let touched = self.touch();
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(belongings) = previews.get_mut(&owner) else { return Some(owner) };

@@ -29,7 +29,10 @@ pub(crate) fn follow(world: &Arc<World>, namespaces: &[String]) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let selector = match namespaces {
         [] => label::PREVIEW_UID.to_owned(),
-        some => format!("{} in ({})", label::PREVIEW_NAMESPACE, some.join(",")),
+        // Both, or an object that loses the one would stay in sight and belong to nobody.
+        some => {
+            format!("{},{} in ({})", label::PREVIEW_UID, label::PREVIEW_NAMESPACE, some.join(","))
+        }
     };
     for (api_version, kind, plural, sight) in FOLLOWED {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -111,30 +114,32 @@ async fn children<K>(
     let mut stream = std::pin::pin!(stream.default_backoff());
     let mut began = 0;
     while let Some(event) = stream.next().await {
-        let owner = match event {
+        let owners = match event {
             Ok(Event::Init) => {
                 began = world.inventory.touch();
-                None
+                Vec::new()
             }
             Ok(Event::Apply(object) | Event::InitApply(object)) => {
                 world.inventory.note(&whole(&object, &resource), Origin::Watch)
             }
-            Ok(Event::Delete(object)) => world.inventory.note_gone(&whole(&object, &resource)),
+            Ok(Event::Delete(object)) => {
+                world.inventory.note_gone(&whole(&object, &resource)).into_iter().collect()
+            }
             Ok(Event::InitDone) => {
                 let swept = world.inventory.sweep(&resource.api_version, &resource.kind, began);
                 for owner in &swept {
                     world.wake(owner);
                 }
                 world.sync(&resource.kind, true);
-                None
+                Vec::new()
             }
             Err(error) => {
                 complain(&resource.kind, &error);
-                None
+                Vec::new()
             }
         };
-        if let Some(owner) = owner {
-            world.wake(&owner);
+        for owner in &owners {
+            world.wake(owner);
         }
     }
 }

@@ -53,9 +53,11 @@ impl Operator {
         let mut arguments = vec![
             "operator".to_owned(),
             "--base-domain=preview.test".to_owned(),
-            "--admin-listen=127.0.0.1:0".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
         ];
+        if !more.iter().any(|word| word.starts_with("--admin-listen")) {
+            arguments.push("--admin-listen=127.0.0.1:0".to_owned());
+        }
         arguments.extend(more.iter().map(|word| (*word).to_owned()));
         let log = folder.join("operator.log");
         let mut operator = Self { program: Self::program()?, arguments, log, child: None };

@@ -121,8 +121,13 @@ impl Scene {
     pub async fn reach(&self, name: &str, phase: &str, commit: &str) -> Result<Value> {
         let path = self.preview(name);
         let reached = self.cluster.until(&path, LONG, |one| is(one, phase, commit));
-        match reached.await {
-            Ok(preview) => Ok(preview),
+        self.told(reached.await).await
+    }
+
+    /// An outcome whose error tells what the operator said last.
+    pub async fn told<T>(&self, outcome: Result<T>) -> Result<T> {
+        match outcome {
+            Ok(found) => Ok(found),
             Err(error) => {
                 let log = self.operator.lock().await.log();
                 let tail: Vec<&str> = log.lines().rev().take(15).collect();

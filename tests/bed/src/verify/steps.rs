@@ -39,12 +39,49 @@ const fn step(name: &'static str, about: &'static str, work: Work) -> Step {
 /// What comes before every other step: the programs that steps use.
 pub(super) const PROGRAMS: Step = step(
     "programs",
-    "the bed program",
-    Work::Cargo(&["build", "--package=understudy-bed", "--locked"]),
+    "the bed program and the operator",
+    Work::Cargo(&[
+        "build",
+        "--package=understudy-bed",
+        "--package=understudy-operator",
+        "--locked",
+    ]),
 );
 
+const STORY: [&str; 6] = [
+    "--package=understudy-tests",
+    "--test=story",
+    "--",
+    "--include-ignored",
+    "--nocapture",
+    "--test-threads=6",
+];
+const STORY_SHORT: [&str; 7] = [STORY[0], STORY[1], STORY[2], STORY[3], STORY[4], STORY[5], SHORT];
+const CRASH: [&str; 6] = [
+    "--package=understudy-tests",
+    "--test=crash",
+    "--",
+    "--include-ignored",
+    "--nocapture",
+    "--test-threads=1",
+];
+const CRASH_SHORT: [&str; 7] = [CRASH[0], CRASH[1], CRASH[2], CRASH[3], CRASH[4], CRASH[5], SHORT];
+const ISOLATION: [&str; 6] = [
+    "--package=understudy-tests",
+    "--test=isolation",
+    "--",
+    "--include-ignored",
+    "--nocapture",
+    "--test-threads=2",
+];
+const ISOLATION_SHORT: [&str; 7] =
+    [ISOLATION[0], ISOLATION[1], ISOLATION[2], ISOLATION[3], ISOLATION[4], ISOLATION[5], SHORT];
+
+/// Leaves the slow tests out.
+const SHORT: &str = "--skip=long_";
+
 /// Every step. Suites that share a bed run their tests side by side; those that make beds, one by one.
-pub const STEPS: [Step; 14] = [
+pub const STEPS: [Step; 18] = [
     step("format", "rustfmt has nothing to change", Work::Cargo(&["fmt", "--all", "--check"])),
     step(
         "clippy",
@@ -103,6 +140,38 @@ pub const STEPS: [Step; 14] = [
                 "--include-ignored",
             ],
             Some(Profile::Node),
+        ),
+    ),
+    Step {
+        name: "story",
+        about: "the operator with fake pods: costs, images, edits, teardowns (long: 200 previews, 10 idle minutes)",
+        work: Some(Work::Test(&STORY_SHORT, Some(Profile::Fleet))),
+        long: Some(Work::Test(&STORY, Some(Profile::Fleet))),
+    },
+    Step {
+        name: "crash",
+        about: "the operator killed, the API server failing, at writes of every story (long: at every write)",
+        work: Some(Work::Test(&CRASH_SHORT, Some(Profile::Fleet))),
+        long: Some(Work::Test(&CRASH, Some(Profile::Fleet))),
+    },
+    Step {
+        name: "isolation",
+        about: "a hostile pod in a preview, and thirty lives that leave nothing (short: four)",
+        work: Some(Work::Test(&ISOLATION_SHORT, Some(Profile::Node))),
+        long: Some(Work::Test(&ISOLATION, Some(Profile::Node))),
+    },
+    step(
+        "aggregate",
+        "a dead aggregated API, on a bed of its own",
+        Work::Test(
+            &[
+                "--package=understudy-tests",
+                "--test=aggregate",
+                "--",
+                "--include-ignored",
+                "--nocapture",
+            ],
+            None,
         ),
     ),
     step(

@@ -46,17 +46,22 @@ fn sources(workspace: &Path) -> Result<String> {
     Ok(key.short())
 }
 
-/// Removes cargo's notes on packages of ours in every profile; they are compiled again.
+/// Removes cargo's notes on packages of ours in every profile; they are compiled again. What is compiled
+/// for a target that was named lies one folder deeper: `TARGET/PROFILE` beside `PROFILE`.
 fn forget_own_packages(folder: &Path) -> Result<()> {
-    for profile in fs::read_dir(folder).map_err(Error::touch("list", folder))?.flatten() {
-        let notes = profile.path().join(".fingerprint");
-        let Ok(items) = fs::read_dir(&notes) else {
-            continue;
-        };
-        for item in items.flatten() {
-            if item.file_name().to_string_lossy().starts_with("understudy") {
-                home::remove_folder(&item.path())?;
-            }
+    for outer in fs::read_dir(folder).map_err(Error::touch("list", folder))?.flatten() {
+        forget_in_profile(&outer.path())?;
+        for inner in fs::read_dir(outer.path()).into_iter().flatten().flatten() {
+            forget_in_profile(&inner.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn forget_in_profile(profile: &Path) -> Result<()> {
+    for item in fs::read_dir(profile.join(".fingerprint")).into_iter().flatten().flatten() {
+        if item.file_name().to_string_lossy().starts_with("understudy") {
+            home::remove_folder(&item.path())?;
         }
     }
     Ok(())

@@ -133,6 +133,7 @@ pub const STEPS: [Step; 18] = [
         Work::Test(
             &[
                 "--package=understudy-bed",
+                "--package=understudy-shop",
                 "--package=understudy-tests",
                 "--test=node",
                 "--test=fences",

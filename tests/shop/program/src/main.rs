@@ -1,0 +1,81 @@
+//! The shop's program: `shop web` is the page people see, `shop api` what it asks for products.
+//!
+//! It is the first process of its container, where SIGTERM does nothing unless it is waited for.
+
+mod api;
+mod page;
+mod request;
+mod stamp;
+mod store;
+mod web;
+
+use std::process::ExitCode;
+
+use axum::Router;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::stamp::Stamp;
+
+/// Where both roles listen.
+const ADDRESS: &str = "0.0.0.0:8080";
+
+/// What ends the program; the text follows `error: ` on its last line.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("say what to be: `shop web` or `shop api`")]
+    Usage,
+    #[error("this build is broken: {0}")]
+    Broken(String),
+    #[error("the database did not answer within {limit} s: {why}")]
+    Database { limit: u64, why: String },
+    #[error("cannot listen on {ADDRESS}: {0}")]
+    Listen(std::io::Error),
+    #[error("cannot wait for signals: {0}")]
+    Signal(std::io::Error),
+}
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let outcome = tokio::select! {
+        outcome = play() => outcome,
+        outcome = asked_to_end() => outcome,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play() -> Result<()> {
+    let stamp = Stamp::read();
+    match std::env::args().nth(1).as_deref() {
+        Some("web") => serve(web::routes(stamp)).await,
+        Some("api") => serve(api::routes(stamp).await?).await,
+        _ => Err(Error::Usage),
+    }
+}
+
+async fn serve(routes: Router) -> Result<()> {
+    let listener = TcpListener::bind(ADDRESS).await.map_err(Error::Listen)?;
+    println!("listening on {ADDRESS}");
+    axum::serve(listener, routes).await.map_err(Error::Listen)
+}
+
+/// Nothing here is worth waiting for: requests are short, and whoever asked can ask again.
+async fn asked_to_end() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

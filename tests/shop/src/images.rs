@@ -1,0 +1,77 @@
+//! The images of the shop, built on this machine and pushed to the registry of a bed.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use understudy_bed::{Bed, Error, Home, Result, command, image};
+
+/// The image of web front and API in a bed's registry, without its tag: the commit.
+pub const IMAGE: &str = "shop/shop";
+
+/// The image of the database in a bed's registry. It is the same for every commit.
+pub const DATABASE: &str = "shop/database:15";
+
+/// What a static program is compiled for; it must be named, or flags would reach build scripts too.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// What the API of a broken build says before it ends.
+const DEFECT: &str =
+    "column \"price\" of table \"products\" was renamed, and this build asks for it";
+
+/// Builds web front and API at that commit and pushes them; returns the name pods use. The API of a
+/// `broken` build ends with code 1 whenever it is started.
+pub fn build(home: &Home, bed: &Bed, commit: &str, broken: bool) -> Result<String> {
+    let program = program()?;
+    let context = program.parent().unwrap_or(Path::new("."));
+    let mut more = vec![
+        format!("--build-context=build={}", context.display()),
+        format!("--build-arg=COMMIT={commit}"),
+    ];
+    if broken {
+        more.push(format!("--build-arg=BREAK={DEFECT}"));
+    }
+    image::build(home, bed, &folder(), &format!("{IMAGE}:{commit}"), &more)
+}
+
+/// Builds the database and pushes it; returns the name pods use. A second call finds everything done.
+pub fn database(home: &Home, bed: &Bed) -> Result<String> {
+    // The bed's `debian:12` names no mirror, so packages come from where this machine gets its own. It is a
+    // copy, since packages write there; what is mounted leaves no trace in the image.
+    let sources = tempfile::tempdir().map_err(Error::touch("make", std::env::temp_dir()))?;
+    let copy = sources.path().join("apt");
+    command::run(Command::new("cp").args(["--archive", "/etc/apt"]).arg(&copy))?;
+    let more = [format!("--volume={}:/etc/apt", copy.display())];
+    image::build(home, bed, &folder().join("database"), DATABASE, &more)
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The program, linked statically since its image holds nothing else.
+fn program() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut compile = Command::new(cargo);
+    compile
+        .args(["build", "--quiet", "--locked", "--package=understudy-shop-program"])
+        .args(["--profile=shop", "--target", TARGET, "--message-format=json"])
+        .current_dir(folder())
+        // It would win over the flags below.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    let messages = command::run(&mut compile)?;
+    executable(&messages)
+        .ok_or_else(|| Error::Bed("cargo built the shop and did not say where it is".to_owned()))
+}
+
+/// The last program that cargo's messages name.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let mut named = messages.lines().filter_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        message.get("executable")?.as_str().map(PathBuf::from)
+    });
+    named.next_back()
+}

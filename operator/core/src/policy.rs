@@ -8,6 +8,8 @@ mod kinds;
 mod metadata;
 mod pods;
 mod services;
+mod values;
+mod workloads;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -60,7 +62,11 @@ pub fn refusals(stack: &[Value], allowance: &Allowance) -> Vec<Refusal> {
         found.about(
             "the stack",
             "",
-            format!("is {} KiB, {} KiB are the most", size >> 10, LARGEST_STACK >> 10),
+            format!(
+                "is {} KiB, {} KiB are the most: leave out what a preview does not need",
+                size >> 10,
+                LARGEST_STACK >> 10
+            ),
         );
     }
     let declared = declared_secrets(stack, allowance);
@@ -75,6 +81,8 @@ pub fn refusals(stack: &[Value], allowance: &Allowance) -> Vec<Refusal> {
             metadata::look(object, &mut one);
             services::look(object, &mut one);
             pods::look(object, allowance, &declared, &mut one);
+            values::look(object, &mut one);
+            workloads::look(object, &mut one);
         }
     }
     found.refusals.sort();

@@ -10,7 +10,10 @@ use crate::policy::{Allowance, refusals};
 fn deployment(pod: Value) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
-        "spec": {"template": {"spec": pod}},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod},
+        },
     })
 }
 
@@ -61,7 +64,7 @@ fn what_is_said_is_kept_even_where_it_will_be_refused() {
     let said = json!({
         "automountServiceAccountToken": true,
         "securityContext": {"runAsNonRoot": false},
-        "containers": [{"name": "web", "securityContext": {"privileged": true}}],
+        "containers": [{"name": "web", "image": "w", "securityContext": {"privileged": true}}],
     });
     let mended = mend(&[deployment(said)], &Isolation::default());
     let pod = pod_of(&mended.stack[0]);

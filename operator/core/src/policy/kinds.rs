@@ -55,6 +55,24 @@ const INSTEAD: [(&str, &str, &str); 12] = [
     ("apps", "DaemonSet", "previews do not run on every node: use a Deployment"),
 ];
 
+/// Kinds without a namespace: not even `isolation.extraKinds` lets them in.
+const CLUSTER_WIDE: [(&str, &str); 14] = [
+    ("", "Namespace"),
+    ("", "Node"),
+    ("", "PersistentVolume"),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    ("apiregistration.k8s.io", "APIService"),
+    ("certificates.k8s.io", "CertificateSigningRequest"),
+    ("networking.k8s.io", "IngressClass"),
+    ("rbac.authorization.k8s.io", "ClusterRole"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    ("scheduling.k8s.io", "PriorityClass"),
+    ("storage.k8s.io", "StorageClass"),
+];
+
 /// Whether the kind may stand in a stack at all; what cannot be named is refused here.
 pub(super) fn look(object: &Value, allowance: &Allowance, found: &mut ObjectFindings<'_>) -> bool {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
@@ -63,8 +81,8 @@ pub(super) fn look(object: &Value, allowance: &Allowance, found: &mut ObjectFind
         return false;
     }
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
-    let extra =
-        allowance.extra_kinds.iter().any(|extra| extra.group == group && extra.kind == kind);
+    let extra = !CLUSTER_WIDE.contains(&(group, kind))
+        && allowance.extra_kinds.iter().any(|extra| extra.group == group && extra.kind == kind);
     if ALLOWED.contains(&(group, kind)) || extra {
         let name = text(object, "/metadata/name");
         let ours = allowance.secrets.contains(name) || allowance.pull_secrets.contains(name);
@@ -74,12 +92,34 @@ pub(super) fn look(object: &Value, allowance: &Allowance, found: &mut ObjectFind
         return true;
     }
     let instead = INSTEAD.iter().find(|(other, name, _)| (*other, *name) == (group, kind));
-    found.refuse(
-        "",
-        instead.map_or_else(
-            || format!("`{kind}` of `{version}` is not among the kinds a preview may contain: ask for it under `isolation.extraKinds`"),
-            |(_, _, instead)| (*instead).to_owned(),
+    let sentence = match instead {
+        Some((_, _, instead)) => (*instead).to_owned(),
+        None if CLUSTER_WIDE.contains(&(group, kind)) => format!(
+            "a `{kind}` is shared by the whole cluster, and a preview may not change it: remove it"
         ),
-    );
+        None => match nearest(group, kind) {
+            Some((group, kind)) => format!(
+                "no such kind is known: did you mean `kind: {kind}` with `apiVersion: {}`?",
+                if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") }
+            ),
+            None => format!(
+                "`{kind}` of `{version}` is not among the kinds a preview may contain: \
+                 ask for it under `isolation.extraKinds`"
+            ),
+        },
+    };
+    found.refuse("", sentence);
     false
+}
+
+/// The kind of the list that was meant, if a slip led elsewhere.
+fn nearest(group: &str, kind: &str) -> Option<(&'static str, &'static str)> {
+    // A group with a dot is somebody's own, and so may its kinds be.
+    if group.contains('.') {
+        return None;
+    }
+    let slips = |known: &str| {
+        strsim::damerau_levenshtein(&known.to_lowercase(), &kind.to_lowercase())
+    };
+    ALLOWED.into_iter().find(|(_, known)| slips(known) <= 1)
 }

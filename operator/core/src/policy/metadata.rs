@@ -15,11 +15,13 @@ pub(super) fn look(object: &Value, found: &mut ObjectFindings<'_>) {
         let instead = if object.pointer("/metadata/generateName").is_some() {
             "`generateName` would make another object each time: give it a `name`"
         } else {
-            "has no name"
+            "is missing: give the object a name"
         };
         found.refuse("metadata.name", instead);
     } else if name.len() > LONGEST_NAME {
-        found.refuse("metadata.name", format!("is longer than {LONGEST_NAME} characters"));
+        found.refuse("metadata.name", format!("is longer than {LONGEST_NAME} characters: shorten it"));
+    } else if let Some(sentence) = misspelt(name) {
+        found.refuse("metadata.name", sentence);
     }
     if !text(object, "/metadata/namespace").is_empty() {
         found
@@ -36,6 +38,24 @@ pub(super) fn look(object: &Value, found: &mut ObjectFindings<'_>) {
     }
     own_words(object, "/metadata", "metadata", found);
     own_words(object, "/spec/template/metadata", "spec.template.metadata", found);
+}
+
+/// Why a name is none (RFC 1123, as nearly every kind wants it). A letter that only looks Latin is named.
+fn misspelt(name: &str) -> Option<String> {
+    let inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let ends = name.starts_with(inner) && name.ends_with(inner);
+    let wrong = name.chars().find(|letter| !inner(*letter) && !matches!(letter, '-' | '.'));
+    let which = match wrong {
+        None if ends => return None,
+        Some(letter) if !letter.is_ascii() || letter.is_control() => {
+            format!(", and here stands U+{:04X}", u32::from(letter))
+        }
+        _ => String::new(),
+    };
+    Some(format!(
+        "`{name}` is no name: use lower case letters a to z, digits, dashes and dots, \
+         a letter or digit at both ends{which}"
+    ))
 }
 
 /// Labels and annotations of ours are written by us alone: they say what belongs to which preview.

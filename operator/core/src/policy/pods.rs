@@ -34,7 +34,7 @@ pub(super) fn look(
 ) {
     let Some((pointer, place)) = pod_template(text(object, "/kind")) else { return };
     let Some(pod) = object.pointer(pointer) else {
-        return found.refuse(place, "is missing: what should run?");
+        return found.refuse(place, "is missing: say there which containers should run");
     };
     host(pod, place, found);
     contradictions(pod, place, allowance.pod_security, found);
@@ -201,7 +201,7 @@ fn environment(
 fn secret(name: &str, place: &str, secrets: &BTreeSet<String>, found: &mut ObjectFindings<'_>) {
     if !name.is_empty() && !secrets.contains(name) {
         let sentence = format!(
-            "Secret `{name}` is neither in the stack nor listed under `secrets` of the template"
+            "Secret `{name}` is neither in the stack nor listed under `secrets` of the template: list it there, or take it out"
         );
         found.refuse(place, sentence);
     }

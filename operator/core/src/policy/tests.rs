@@ -11,7 +11,10 @@ fn deployment(change: impl FnOnce(&mut Value)) -> Value {
     change(&mut pod);
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
-        "spec": {"template": {"spec": pod}},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod},
+        },
     })
 }
 
@@ -66,7 +69,15 @@ fn kinds_outside_the_list_are_refused_with_what_to_do() {
     );
     refused(
         kind("rbac.authorization.k8s.io/v1", "ClusterRole"),
-        "ClusterRole x: `ClusterRole` of `rbac.authorization.k8s.io/v1` is not among the kinds a preview may contain: \
+        "ClusterRole x: a `ClusterRole` is shared by the whole cluster, and a preview may not change it: remove it",
+    );
+    refused(
+        kind("v1", "deployments"),
+        "deployments x: no such kind is known: did you mean `kind: Deployment` with `apiVersion: apps/v1`?",
+    );
+    refused(
+        kind("example.com/v1", "Widget"),
+        "Widget x: `Widget` of `example.com/v1` is not among the kinds a preview may contain: \
          ask for it under `isolation.extraKinds`",
     );
     // The same word in another group is another kind.
@@ -78,11 +89,14 @@ fn kinds_outside_the_list_are_refused_with_what_to_do() {
     let extra = GroupKind { group: "serving.knative.dev".to_owned(), kind: "Route".to_owned() };
     let allowance = Allowance { extra_kinds: vec![extra], ..Allowance::default() };
     assert_eq!(refusals(&[kind("serving.knative.dev/v1", "Route")], &allowance), []);
+    let node = GroupKind { group: String::new(), kind: "Node".to_owned() };
+    let allowance = Allowance { extra_kinds: vec![node], ..Allowance::default() };
+    assert_eq!(refusals(&[kind("v1", "Node")], &allowance).len(), 1, "nobody lets it in");
 }
 
 #[test]
 fn metadata_that_holds_on_or_lies_is_refused() {
-    refused(config_map(json!({})), "ConfigMap (manifest 1): metadata.name: has no name");
+    refused(config_map(json!({})), "ConfigMap (manifest 1): metadata.name: is missing: give the object a name");
     refused(
         config_map(json!({"name": "a", "namespace": "kube-system"})),
         "ConfigMap a: metadata.namespace: a preview has a namespace of its own: remove the field",
@@ -177,7 +191,7 @@ fn pods_that_reach_the_node_or_the_cluster_are_refused() {
 #[test]
 fn secrets_are_named_only_if_declared_wherever_they_stand() {
     let sentence =
-        "Secret `other` is neither in the stack nor listed under `secrets` of the template";
+        "Secret `other` is neither in the stack nor listed under `secrets` of the template: list it there, or take it out";
     let place = "Deployment web: spec.template.spec";
     refused(
         deployment(|pod| {
@@ -187,7 +201,7 @@ fn secrets_are_named_only_if_declared_wherever_they_stand() {
     );
     for list in ["containers", "initContainers"] {
         let object = deployment(|pod| {
-            pod[list] = json!([{"name": "a", "env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "other"}}}]}]);
+            pod[list] = json!([{"name": "a", "image": "a", "env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "other"}}}]}]);
         });
         refused(object, &format!("{place}.{list}[0].env[0]: {sentence}"));
     }
@@ -211,7 +225,7 @@ fn secret_of_the_stack_cannot_take_the_place_of_one_that_is_given() {
 
 #[test]
 fn privileges_are_refused_in_every_container_of_every_kind() {
-    let privileged = json!({"name": "a", "securityContext": {"privileged": true}});
+    let privileged = json!({"name": "a", "image": "a", "securityContext": {"privileged": true}});
     for list in ["containers", "initContainers", "ephemeralContainers"] {
         let object = deployment(|pod| pod[list] = json!([privileged]));
         refused(
@@ -223,7 +237,7 @@ fn privileges_are_refused_in_every_container_of_every_kind() {
     }
     let job = json!({
         "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c"},
-        "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [privileged]}}}}},
+        "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [privileged], "restartPolicy": "Never"}}}}},
     });
     assert_eq!(said(&[job]).len(), 1);
     let add = |capability: &str| {
@@ -242,5 +256,66 @@ fn privileges_are_refused_in_every_container_of_every_kind() {
 fn stack_that_is_too_large_is_refused() {
     let mut huge = config_map(json!({"name": "huge"}));
     huge["data"] = json!({"a": "x".repeat(1 << 20)});
-    refused(huge, "the stack: is 1024 KiB, 1024 KiB are the most");
+    refused(huge, "the stack: is 1024 KiB, 1024 KiB are the most: leave out what a preview does not need");
+}
+
+#[test]
+fn values_of_the_wrong_type_are_refused_before_anything_stands() {
+    let place = "Deployment web: spec.template.spec.containers[0]";
+    let with = |field: &str, value: Value| deployment(|pod| pod["containers"][0][field] = value);
+    let truth = "is read as the truth value `true`, but a text is needed: put quotes around it \
+                 (YAML takes on, yes and y for true, and off, no and n for false)";
+    refused(
+        with("env", json!([{"name": "DEBUG", "value": true}])),
+        &format!("{place}.env[0].value: {truth}"),
+    );
+    let mut settings = config_map(json!({"name": "a"}));
+    settings["data"] = json!({"PORT": 8080});
+    refused(
+        settings,
+        "ConfigMap a: data.PORT: is read as the number `8080`, but a text is needed: put quotes around it",
+    );
+    let amount = |text: &str| with("resources", json!({"requests": {"memory": text}}));
+    refused(
+        amount("512 MB"),
+        &format!(
+            "{place}.resources.requests.memory: `512 MB` is no amount: write a number and a unit, such as 500m, 2 or 512Mi"
+        ),
+    );
+    for text in ["1", "1.5", ".5", "5.", "100m", "12e6", "1E", "1E-2", "3n", "0.5Gi"] {
+        assert_eq!(said(&[amount(text)]), Vec::<String>::new(), "{text}");
+    }
+    for text in ["", ".", "1.2.3", "-1", "1 Gi", "1gb", "e3", "1e", "1KI", "٣"] {
+        assert_eq!(said(&[amount(text)]).len(), 1, "{text}");
+    }
+    let resources = json!({"requests": {"cpu": 2, "memory": "1Gi"}, "limits": {"cpu": "1500m", "memory": "1Gi"}});
+    refused(
+        with("resources", resources),
+        &format!(
+            "{place}.resources.requests.cpu: asks for 2, which is more than the limit of 1500m: lower it, or raise the limit"
+        ),
+    );
+}
+
+#[test]
+fn workloads_that_could_not_run_are_refused() {
+    let place = "Deployment web: spec.template.spec";
+    refused(
+        deployment(|pod| pod["containers"] = json!([])),
+        &format!(
+            "{place}.containers: is missing or no list: name at least one container that should run"
+        ),
+    );
+    let mut other = deployment(|_| ());
+    other["spec"]["selector"]["matchLabels"] = json!({"app": "api"});
+    refused(
+        other,
+        "Deployment web: spec.selector.matchLabels: looks for `app: api`, which its own pods do not carry: \
+         write the same under `spec.template.metadata.labels`",
+    );
+    refused(
+        config_map(json!({"name": "w\u{435}b"})),
+        "ConfigMap w\u{435}b: metadata.name: `w\u{435}b` is no name: use lower case letters a to z, digits, dashes \
+         and dots, a letter or digit at both ends, and here stands U+0435",
+    );
 }

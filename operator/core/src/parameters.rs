@@ -47,7 +47,10 @@ pub enum Refusal {
         problem: String,
     },
     /// A text that became too long, or took too long.
-    #[error("{place}: becomes longer than {} KiB, or takes too long to render", LONGEST >> 10)]
+    #[error(
+        "{place}: becomes longer than {} KiB, or takes too long to render: make it shorter, or leave out loops",
+        LONGEST >> 10
+    )]
     TooLarge {
         /// Where it stands.
         place: String,
@@ -65,6 +68,17 @@ impl Parameters {
     /// Every defined name.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
+    }
+
+    /// The defined names that a text uses; none if it is no text with parameters.
+    pub fn used(&self, text: &str) -> Vec<String> {
+        let mut environment = Environment::empty();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let Ok(template) = environment.template_from_str(text) else { return Vec::new() };
+        let names = template.undeclared_variables(true).into_iter();
+        let mut names: Vec<String> = names.filter(|name| self.values.contains_key(name)).collect();
+        names.sort();
+        names
     }
 
     /// Renders every string below `value`; names of fields are left as they are.
@@ -154,7 +168,13 @@ fn malformed(place: &str, error: &minijinja::Error) -> Refusal {
 }
 
 fn suggested(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!("; did you mean `{{{{ {name} }}}}`?"))
+    nearest.map_or_else(
+        || {
+            "; values of your own stand under `parameters` of the template, and `{{ params.NAME }}` uses them"
+                .to_owned()
+        },
+        |name| format!("; did you mean `{{{{ {name} }}}}`?"),
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use understudy_crds::{
     PreviewEnvironmentSpec, PreviewTemplateSpec,
     scalar::Span,
-    template::{Check, Exposure, ImageReference},
+    template::{Check, Exposure, ImageReference, Text},
 };
 
 use crate::{
@@ -76,7 +76,7 @@ pub fn stack(
     hosts: &Hosts,
 ) -> Result<Stack, Refusals> {
     let parameters = parameters(template, preview, hosts);
-    let mut faults = Faults::default();
+    let mut faults = Faults { sentences: nested(template, &parameters), ..Faults::default() };
     let raw = template.source.inline.iter().flatten().enumerate();
     let mut rendered = Vec::new();
     for (index, manifest) in raw {
@@ -156,13 +156,32 @@ fn parameters(
     parameters
 }
 
+/// Values stand for themselves: one that uses another would come out with its braces, one that uses itself
+/// would never end.
+fn nested(template: &PreviewTemplateSpec, parameters: &Parameters) -> Vec<String> {
+    let fault = |(name, value): (&String, &Text)| {
+        let used = parameters.used(&value.0);
+        let own = format!("params.{name}");
+        if used.contains(&own) {
+            return Some(format!("parameter {name}: refers to itself: write its value instead"));
+        }
+        let other = used.first()?;
+        Some(format!(
+            "parameter {name}: `{{{{ {other} }}}}` is not replaced inside a parameter: \
+             write the value itself, or use `{{{{ {other} }}}}` where {name} is used"
+        ))
+    };
+    template.parameters.iter().filter_map(fault).collect()
+}
+
 fn images(list: &[ImageReference], parameters: &Parameters, faults: &mut Faults) -> Vec<Image> {
     let one = |image: &ImageReference| {
         let whose = format!("image {}", image.name);
         let tag = faults.keep(&whose, parameters.render_text(&image.tag, "tag"))?;
         if !is_tag(&tag) {
             faults.sentences.push(format!(
-                "{whose}: tag: `{tag}` is no tag: letters, digits, dots, dashes and underscores, at most 128"
+                "{whose}: tag: becomes `{tag}`, which is no tag: use letters, digits, dots, dashes and underscores, \
+                 at most 128; `{{{{ commit.sha }}}}` always fits"
             ));
         }
         Some(Image {
@@ -230,14 +249,19 @@ fn unreachable(expose: &[Exposure], stack: &[Value]) -> Vec<String> {
         let (name, port) = (exposure.service.as_str(), u64::from(exposure.port));
         let whose = format!("expose {}", exposure.name);
         let Some(service) = services.get(name) else {
-            return Some(format!("{whose}: the stack has no Service `{name}`"));
+            let known: Vec<&str> = services.keys().copied().collect();
+            let instead = match known.as_slice() {
+                [] => "add one to the manifests".to_owned(),
+                some => format!("add it to the manifests, or name one of: {}", some.join(", ")),
+            };
+            return Some(format!("{whose}: the stack has no Service `{name}`: {instead}"));
         };
         let ports: Vec<u64> = items(service, "/spec/ports")
             .filter_map(|(_, port)| port.get("port").and_then(Value::as_u64))
             .collect();
         let list = ports.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
         (!ports.contains(&port))
-            .then(|| format!("{whose}: Service `{name}` has no port {port}, but {list}"))
+            .then(|| format!("{whose}: Service `{name}` has no port {port}: write one of: {list}"))
     };
     expose.iter().filter_map(fault).collect()
 }

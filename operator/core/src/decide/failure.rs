@@ -3,11 +3,11 @@
 use understudy_crds::{
     PreviewStatus,
     condition::{ConditionType, Reason},
-    status::ConditionStatus,
+    status::{ConditionStatus, Phase},
 };
 
 use super::{
-    Decision, stages,
+    Decision, sentences::legible, stages,
     status::{condition, cut},
     stop::Stop,
 };
@@ -15,7 +15,7 @@ use crate::facts::Facts;
 
 /// The API server refused what the user wrote: nothing goes on before that changes.
 pub fn rejected(facts: &Facts, sentence: &str) -> Decision {
-    let stop = Stop::refused(Reason::ApplyRejected, sentence);
+    let stop = Stop::refused(Reason::ApplyRejected, legible(sentence));
     stages::ended(facts, ConditionType::Deployed, stop)
 }
 
@@ -29,4 +29,16 @@ pub fn failing(facts: &Facts, sentence: &str) -> PreviewStatus {
     let ready = ConditionStatus::False;
     status.conditions.push(condition(facts, ConditionType::Ready, ready, Reason::Failed, &message));
     status
+}
+
+/// The preview itself cannot be read: the words that are put into whatever its status says.
+pub fn unreadable(generation: Option<i64>, why: &str) -> PreviewStatus {
+    let message = format!("the preview cannot be read: {why}; correct it and apply it again");
+    PreviewStatus {
+        observed_generation: generation,
+        phase: Some(Phase::Refused),
+        reason: Some(Reason::InvalidSource),
+        message: Some(cut(&legible(&message), 1000)),
+        ..PreviewStatus::default()
+    }
 }

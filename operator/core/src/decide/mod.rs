@@ -9,6 +9,7 @@ mod failure;
 mod images;
 mod lifetime;
 mod rollout;
+mod sentences;
 mod stages;
 mod status;
 mod stop;
@@ -20,7 +21,7 @@ use serde_json::Value;
 use understudy_crds::{PreviewStatus, status::Phase};
 
 pub use diff::{Write, addressed};
-pub use failure::{failing, rejected};
+pub use failure::{failing, rejected, unreadable};
 pub use stop::Stop;
 pub use trouble::telling_line;
 

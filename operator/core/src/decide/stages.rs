@@ -18,6 +18,7 @@ use super::{
     images,
     lifetime::{Lifetime, lifetime},
     rollout::{Rollout, contradiction, rollout},
+    sentences::{joined, legible},
     status::{Said, said},
     stop::{Kind, Stop},
 };
@@ -98,7 +99,7 @@ impl Way<'_> {
         let stack = stack(template, &facts.preview.spec, &hosts).map_err(|refusals| {
             let reason =
                 if refusals.undefined { Reason::UndefinedParameter } else { Reason::InvalidSource };
-            Stop::refused(reason, refusals.sentences.join("\n"))
+            Stop::refused(reason, joined(&refusals.sentences))
         })?;
         self.stage = ConditionType::Isolated;
         let owner = owner(facts);
@@ -342,7 +343,7 @@ fn accepted(facts: &Facts) -> Result<&PreviewTemplateSpec, Stop> {
         )),
         Named::Unreadable(why) => Err(Stop::refused(
             Reason::InvalidSource,
-            format!("PreviewTemplate {name} cannot be read: {why}"),
+            format!("PreviewTemplate {name} cannot be read: {}; correct it and apply it again", legible(why)),
         )),
     }
 }

@@ -50,7 +50,11 @@ fn undefined_name_is_refused_with_the_nearest() {
         refusal("shop/api:{{ commit.sah }}"),
         "spec.image: `{{ commit.sah }}` is not defined; did you mean `{{ commit.sha }}`?"
     );
-    assert_eq!(refusal("{{ environment }}"), "spec.image: `{{ environment }}` is not defined");
+    assert_eq!(
+        refusal("{{ environment }}"),
+        "spec.image: `{{ environment }}` is not defined; values of your own stand under `parameters` \
+         of the template, and `{{ params.NAME }}` uses them"
+    );
     assert_eq!(
         refusal("{{ commit }}"),
         "spec.image: `{{ commit }}` is not defined; did you mean `{{ commit.sha }}`?"

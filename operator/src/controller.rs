@@ -16,7 +16,7 @@ use kube::{
 };
 use oci_client::secrets::RegistryAuth;
 use understudy_core::{
-    decide::{Ask, Decision, decide, failing, rejected},
+    decide::{Ask, Decision, decide, failing, rejected, unreadable},
     desired::repository,
     facts::Facts,
 };
@@ -26,7 +26,7 @@ use crate::{
     backoff::Backoff,
     cluster::{
         api,
-        apply::{Applied, carry_out, say},
+        apply::{Applied, carry_out, say, say_unreadable},
         event,
         gather::{confirmed, gather, preview},
         kinds::Kind,
@@ -106,7 +106,14 @@ pub(crate) fn failed(object: Arc<DynamicObject>, error: &Error, context: Arc<Con
 async fn look(object: &DynamicObject, context: &Context) -> Result<Action, Error> {
     let world = &context.world;
     let Some(object) = confirmed(world, object).await? else { return Ok(Action::await_change()) };
-    let preview = preview(&object).map_err(Error::Read)?;
+    let preview = match preview(&object) {
+        Ok(preview) => preview,
+        Err(why) if object.metadata.deletion_timestamp.is_some() => return Err(Error::Read(why)),
+        Err(why) => {
+            say_unreadable(world, &object, &unreadable(object.metadata.generation, &why)).await?;
+            return Ok(Action::await_change());
+        }
+    };
     let (uid, generation) = (preview.uid.clone(), preview.generation);
     let facts = gather(world, preview).await?;
     let decision = decide(&facts);

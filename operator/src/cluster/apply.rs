@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kube::api::DynamicObject;
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::{Value, json};
 use understudy_core::{
@@ -10,7 +11,7 @@ use understudy_core::{
     facts::{Facts, NamespaceSight},
     ownership,
 };
-use understudy_crds::label::FINALIZER;
+use understudy_crds::{PreviewStatus, label::FINALIZER};
 
 use super::{
     api::Error,
@@ -124,7 +125,13 @@ pub(crate) async fn say(world: &World, facts: &Facts, status: &Value) -> Result<
         },
         "status": status,
     });
-    match world.api.apply(&path, &object).await {
+    let mut said = world.api.apply(&path, &object).await;
+    // Nothing can be applied to what was stored under another schema; its status can still be changed.
+    let stored = |error: &Error| error.to_string().contains("failed to create typed live object");
+    if said.as_ref().is_err_and(stored) {
+        said = world.api.merge(&path, &object).await;
+    }
+    match said {
         Ok(answer) => {
             note_preview(world, &answer);
             Ok(())
@@ -133,6 +140,34 @@ pub(crate) async fn say(world: &World, facts: &Facts, status: &Value) -> Result<
         Err(error) if error.code() == 404 => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Puts words into the status of a preview that cannot be read, and leaves the rest of it.
+pub(crate) async fn say_unreadable(
+    world: &World,
+    preview: &DynamicObject,
+    status: &PreviewStatus,
+) -> Result<(), Error> {
+    let said = serde_json::to_value(status).unwrap_or_default();
+    let known = preview.data.get("status");
+    let new = |(field, value): (&String, &Value)| {
+        known.and_then(|known| known.get(field)) != Some(value)
+    };
+    if !said.as_object().into_iter().flatten().any(new) {
+        return Ok(());
+    }
+    let metadata = &preview.metadata;
+    let path = preview_path(
+        metadata.namespace.as_deref().unwrap_or_default(),
+        metadata.name.as_deref().unwrap_or_default(),
+    );
+    let patch = json!({
+        "metadata": {"uid": metadata.uid, "resourceVersion": metadata.resource_version},
+        "status": said,
+    });
+    let answer = world.api.merge(&format!("{path}/status"), &patch).await?;
+    note_preview(world, &answer);
+    Ok(())
 }
 
 fn note_preview(world: &World, answer: &Value) {

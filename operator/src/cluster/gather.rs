@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::api::DynamicObject;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use understudy_core::{
     child::Child,
@@ -20,8 +21,13 @@ use super::{api::Error, inventory::Origin, kinds::Kind, world::World};
 /// Reads a preview as it is known.
 pub(crate) fn preview(object: &DynamicObject) -> Result<Preview, String> {
     let value = serde_json::to_value(object).map_err(|error| error.to_string())?;
-    let typed: PreviewEnvironment =
-        serde_json::from_value(value).map_err(|error| error.to_string())?;
+    let typed: PreviewEnvironment = match read(value.clone()) {
+        // What goes, goes: no more is needed than what its namespace is named after.
+        Err(why) if object.metadata.deletion_timestamp.is_some() => {
+            read(bare(value)).map_err(|_| why)?
+        }
+        typed => typed?,
+    };
     let metadata = typed.metadata;
     let created = metadata.creation_timestamp.map_or(Timestamp::UNIX_EPOCH, |time| time.0);
     Ok(Preview {
@@ -36,6 +42,27 @@ pub(crate) fn preview(object: &DynamicObject) -> Result<Preview, String> {
         spec: typed.spec,
         status: typed.status.unwrap_or_default(),
     })
+}
+
+/// Reads a kind of ours; the error begins with the field.
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        format!("{field}: {}", error.into_inner())
+    })
+}
+
+/// The preview without whatever is not needed to remove it.
+fn bare(mut value: Value) -> Value {
+    if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.retain(|field, _| {
+            matches!(field.as_str(), "repositoryRef" | "templateRef" | "pullRequest" | "commit")
+        });
+        if let Some(request) = spec.get_mut("pullRequest").and_then(Value::as_object_mut) {
+            request.retain(|field, _| field == "number");
+        }
+    }
+    value
 }
 
 /// The preview as it stands now. A list may be old (a restart that meets a lagging replica), and then what
@@ -104,9 +131,9 @@ pub(crate) async fn gather(world: &World, preview: Preview) -> Result<Facts, Err
 fn template(found: Option<&Value>) -> (Named<PreviewTemplateSpec>, String) {
     let Some(found) = found else { return (Named::Absent, String::new()) };
     let version = found.pointer("/metadata/resourceVersion").and_then(Value::as_str);
-    let template = match serde_json::from_value::<PreviewTemplate>(found.clone()) {
+    let template = match read::<PreviewTemplate>(found.clone()) {
         Ok(template) => Named::There(Box::new(template.spec)),
-        Err(error) => Named::Unreadable(error.to_string()),
+        Err(error) => Named::Unreadable(error),
     };
     (template, version.unwrap_or_default().to_owned())
 }

@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{Method, Request};
 use kube::{
@@ -66,12 +65,23 @@ impl Cluster {
         content: &str,
         body: &Value,
     ) -> Result<(u16, Value)> {
-        let bytes = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        self.send_text(method, path, content, text).await
+    }
+
+    /// Sends a request whose body is that very text.
+    pub async fn send_text(
+        &self,
+        method: Method,
+        path: &str,
+        content: &str,
+        text: String,
+    ) -> Result<(u16, Value)> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("content-type", content)
-            .body(Body::from(bytes.to_vec()))
+            .body(Body::from(text.into_bytes()))
             .map_err(|error| failed(path, error))?;
         let answer = self.client.send(request).await.map_err(|error| failed(path, error))?;
         let status = answer.status().as_u16();
@@ -106,6 +116,18 @@ impl Cluster {
     /// Makes an object.
     pub async fn create(&self, path: &str, object: &Value) -> Result<Value> {
         ok(path, self.send(Method::POST, path, "application/json", object).await?)
+    }
+
+    /// Makes an object of that YAML, as strictly as kubectl does; else the sentence of the refusal.
+    pub async fn create_yaml(
+        &self,
+        path: &str,
+        yaml: String,
+    ) -> Result<std::result::Result<Value, String>> {
+        let path = format!("{path}?fieldValidation=Strict");
+        let (status, value) = self.send_text(Method::POST, &path, "application/yaml", yaml).await?;
+        let message = value.get("message").and_then(Value::as_str).unwrap_or_default();
+        Ok(if status < 300 { Ok(value) } else { Err(message.to_owned()) })
     }
 
     /// Deletes an object; one that is not there is as good.

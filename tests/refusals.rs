@@ -12,25 +12,26 @@
 mod schema;
 #[path = "refusals/stacks.rs"]
 mod stacks;
+#[expect(dead_code, reason = "counting is for another suite")]
+mod stage;
 #[path = "refusals/unreadable.rs"]
 mod unreadable;
 #[path = "refusals/workloads.rs"]
 mod workloads;
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-use understudy_bed::{
-    Error, Profile, Result,
-    testing::{Outcome, shared},
-};
+use understudy_bed::{Error, Result, testing::Outcome};
 use understudy_crds::label::{GROUP, PREVIEW_NAMESPACE};
 use understudy_fakes::{
-    Cluster, Operator, Scene,
+    Scene,
     cluster::path,
-    scene::{COMMITS, small, upstream},
+    scene::{COMMITS, small},
 };
+
+use stage::{Stage, block_on, stage};
 
 /// A refusal needs no pod, and is there long before this.
 const SOON: Duration = Duration::from_mins(1);
@@ -38,38 +39,11 @@ const SOON: Duration = Duration::from_mins(1);
 /// The longest sentence of a status, in bytes.
 const LONGEST: usize = 1024;
 
-struct Stage {
-    cluster: Cluster,
-    upstream: Cluster,
-    _folder: tempfile::TempDir,
-}
-
-static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
 static STAGE: OnceCell<Stage> = OnceCell::const_new();
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = RUNTIME.get_or_init(|| {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        builder.worker_threads(2).enable_all().build().expect("a runtime can be made")
-    });
-    runtime.block_on(future)
-}
-
-async fn stage() -> Result<&'static Stage> {
-    let made = STAGE.get_or_try_init(|| async {
-        let bed = shared(Profile::Fleet)?;
-        let cluster = Cluster::connect(bed.kubeconfig()).await?;
-        cluster.install(&bed, &Operator::roles()?).await?;
-        let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
-        let (upstream, _) = upstream(&bed, folder.path()).await?;
-        Ok(Stage { cluster, upstream, _folder: folder })
-    });
-    made.await
-}
 
 /// A namespace with the good template `web`, and an operator that serves it alone.
 async fn scene(topic: &str) -> Result<Scene> {
-    let stage = stage().await?;
+    let stage = STAGE.get_or_try_init(stage).await?;
     Scene::new(&stage.cluster, &stage.upstream, topic, &small(), &[]).await
 }
 

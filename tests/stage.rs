@@ -68,9 +68,9 @@ impl Stage {
 static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
 
 /// Runs a story to its end.
-pub(crate) fn block_on(
-    story: impl Future<Output = Result<()>>,
-) -> std::result::Result<(), Failure> {
+pub(crate) fn block_on<T>(
+    story: impl Future<Output = Result<T>>,
+) -> std::result::Result<T, Failure> {
     let runtime = RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

@@ -150,9 +150,8 @@ pub(crate) async fn say_unreadable(
 ) -> Result<(), Error> {
     let said = serde_json::to_value(status).unwrap_or_default();
     let known = preview.data.get("status");
-    let new = |(field, value): (&String, &Value)| {
-        known.and_then(|known| known.get(field)) != Some(value)
-    };
+    let new =
+        |(field, value): (&String, &Value)| known.and_then(|known| known.get(field)) != Some(value);
     if !said.as_object().into_iter().flatten().any(new) {
         return Ok(());
     }
@@ -161,11 +160,11 @@ pub(crate) async fn say_unreadable(
         metadata.namespace.as_deref().unwrap_or_default(),
         metadata.name.as_deref().unwrap_or_default(),
     );
-    let patch = json!({
+    let change = json!({
         "metadata": {"uid": metadata.uid, "resourceVersion": metadata.resource_version},
         "status": said,
     });
-    let answer = world.api.merge(&format!("{path}/status"), &patch).await?;
+    let answer = world.api.merge(&format!("{path}/status"), &change).await?;
     note_preview(world, &answer);
     Ok(())
 }

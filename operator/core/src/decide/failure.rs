@@ -7,7 +7,9 @@ use understudy_crds::{
 };
 
 use super::{
-    Decision, sentences::legible, stages,
+    Decision,
+    sentences::legible,
+    stages,
     status::{condition, cut},
     stop::Stop,
 };

@@ -343,7 +343,10 @@ fn accepted(facts: &Facts) -> Result<&PreviewTemplateSpec, Stop> {
         )),
         Named::Unreadable(why) => Err(Stop::refused(
             Reason::InvalidSource,
-            format!("PreviewTemplate {name} cannot be read: {}; correct it and apply it again", legible(why)),
+            format!(
+                "PreviewTemplate {name} cannot be read: {}; correct it and apply it again",
+                legible(why)
+            ),
         )),
     }
 }

@@ -118,8 +118,7 @@ fn nearest(group: &str, kind: &str) -> Option<(&'static str, &'static str)> {
     if group.contains('.') {
         return None;
     }
-    let slips = |known: &str| {
-        strsim::damerau_levenshtein(&known.to_lowercase(), &kind.to_lowercase())
-    };
+    let slips =
+        |known: &str| strsim::damerau_levenshtein(&known.to_lowercase(), &kind.to_lowercase());
     ALLOWED.into_iter().find(|(_, known)| slips(known) <= 1)
 }

@@ -19,7 +19,10 @@ pub(super) fn look(object: &Value, found: &mut ObjectFindings<'_>) {
         };
         found.refuse("metadata.name", instead);
     } else if name.len() > LONGEST_NAME {
-        found.refuse("metadata.name", format!("is longer than {LONGEST_NAME} characters: shorten it"));
+        found.refuse(
+            "metadata.name",
+            format!("is longer than {LONGEST_NAME} characters: shorten it"),
+        );
     } else if let Some(sentence) = misspelt(name) {
         found.refuse("metadata.name", sentence);
     }

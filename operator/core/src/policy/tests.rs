@@ -96,7 +96,10 @@ fn kinds_outside_the_list_are_refused_with_what_to_do() {
 
 #[test]
 fn metadata_that_holds_on_or_lies_is_refused() {
-    refused(config_map(json!({})), "ConfigMap (manifest 1): metadata.name: is missing: give the object a name");
+    refused(
+        config_map(json!({})),
+        "ConfigMap (manifest 1): metadata.name: is missing: give the object a name",
+    );
     refused(
         config_map(json!({"name": "a", "namespace": "kube-system"})),
         "ConfigMap a: metadata.namespace: a preview has a namespace of its own: remove the field",
@@ -190,8 +193,7 @@ fn pods_that_reach_the_node_or_the_cluster_are_refused() {
 
 #[test]
 fn secrets_are_named_only_if_declared_wherever_they_stand() {
-    let sentence =
-        "Secret `other` is neither in the stack nor listed under `secrets` of the template: list it there, or take it out";
+    let sentence = "Secret `other` is neither in the stack nor listed under `secrets` of the template: list it there, or take it out";
     let place = "Deployment web: spec.template.spec";
     refused(
         deployment(|pod| {
@@ -256,7 +258,10 @@ fn privileges_are_refused_in_every_container_of_every_kind() {
 fn stack_that_is_too_large_is_refused() {
     let mut huge = config_map(json!({"name": "huge"}));
     huge["data"] = json!({"a": "x".repeat(1 << 20)});
-    refused(huge, "the stack: is 1024 KiB, 1024 KiB are the most: leave out what a preview does not need");
+    refused(
+        huge,
+        "the stack: is 1024 KiB, 1024 KiB are the most: leave out what a preview does not need",
+    );
 }
 
 #[test]

@@ -81,7 +81,7 @@ const ISOLATION_SHORT: [&str; 7] =
 const SHORT: &str = "--skip=long_";
 
 /// Every step. Suites that share a bed run their tests side by side; those that make beds, one by one.
-pub const STEPS: [Step; 18] = [
+pub const STEPS: [Step; 19] = [
     step("format", "rustfmt has nothing to change", Work::Cargo(&["fmt", "--all", "--check"])),
     step(
         "clippy",
@@ -161,6 +161,14 @@ pub const STEPS: [Step; 18] = [
         work: Some(Work::Test(&ISOLATION_SHORT, Some(Profile::Node))),
         long: Some(Work::Test(&ISOLATION, Some(Profile::Node))),
     },
+    step(
+        "refusals",
+        "what people write wrong: a sentence each, nothing made, nobody else stopped",
+        Work::Test(
+            &["--package=understudy-tests", "--test=refusals", "--", "--include-ignored"],
+            Some(Profile::Fleet),
+        ),
+    ),
     step(
         "aggregate",
         "a dead aggregated API, on a bed of its own",

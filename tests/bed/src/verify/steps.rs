@@ -81,7 +81,7 @@ const ISOLATION_SHORT: [&str; 7] =
 const SHORT: &str = "--skip=long_";
 
 /// Every step. Suites that share a bed run their tests side by side; those that make beds, one by one.
-pub const STEPS: [Step; 19] = [
+pub const STEPS: [Step; 20] = [
     step("format", "rustfmt has nothing to change", Work::Cargo(&["fmt", "--all", "--check"])),
     step(
         "clippy",
@@ -155,6 +155,20 @@ pub const STEPS: [Step; 19] = [
         work: Some(Work::Test(&CRASH_SHORT, Some(Profile::Fleet))),
         long: Some(Work::Test(&CRASH, Some(Profile::Fleet))),
     },
+    step(
+        "life",
+        "the shop on real pods: opened, pushed, broken, mended, closed",
+        Work::Test(
+            &[
+                "--package=understudy-tests",
+                "--test=life",
+                "--",
+                "--include-ignored",
+                "--nocapture",
+            ],
+            Some(Profile::Node),
+        ),
+    ),
     Step {
         name: "isolation",
         about: "a hostile pod in a preview, and thirty lives that leave nothing (short: four)",

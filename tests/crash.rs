@@ -216,11 +216,21 @@ async fn settled(scene: &Scene) -> Result<Value> {
 
 /// The undisturbed runs: the end of each story, and how many writes it takes.
 async fn undisturbed(stage: &Stage) -> Result<BTreeMap<Story, Ran>> {
-    let runs = stream::iter(STORIES).map(|story| async move {
+    // Twice: now and then a write is tried again, and a plan for that one would find nothing to break.
+    let twice = STORIES.into_iter().chain(STORIES);
+    let runs = stream::iter(twice).map(|story| async move {
         let plan = Plan { story, fault: None };
         run(stage, plan).await.map(|ran| (story, ran))
     });
-    runs.buffer_unordered(STORIES.len()).collect::<Vec<_>>().await.into_iter().collect()
+    let mut shortest: BTreeMap<Story, Ran> = BTreeMap::new();
+    for ran in runs.buffer_unordered(SIDE_BY_SIDE).collect::<Vec<_>>().await {
+        let (story, ran) = ran?;
+        let longer = shortest.get(&story).is_some_and(|one| one.writes.len() <= ran.writes.len());
+        if !longer {
+            shortest.insert(story, ran);
+        }
+    }
+    Ok(shortest)
 }
 
 /// Whether the plan's end is that of the undisturbed run; else what differs.

@@ -17,6 +17,7 @@ use understudy_bed::{
     plan::address,
     testing::{Dialled, Namespace, Outcome, Pod, shared},
 };
+use understudy_crds::label;
 use understudy_fakes::{
     Scene,
     cluster::LONG,
@@ -175,7 +176,8 @@ fn tamper(stage: &Stage, namespace: &str) -> Result<()> {
     };
     let open = r#"{"spec":{"podSelector":{"matchLabels":{"nobody":"at-all"}},"egress":[{}]}}"#;
     run(&["patch", "networkpolicy", "understudy", "--type=merge", "--patch", open])?;
-    run(&["label", "networkpolicy", "understudy", "understudy.dev/preview-uid-"])?;
+    let without = format!("{}-", label::PREVIEW_UID);
+    run(&["label", "networkpolicy", "understudy", &without])?;
     run(&["delete", "networkpolicy", "understudy"])?;
     run(&["delete", "serviceaccount", "understudy-preview"])?;
     run(&["delete", "rolebinding", "understudy"])?;
@@ -207,7 +209,7 @@ async fn repaired(stage: &Stage, namespace: &str) -> Result<()> {
             .cluster
             .until(&path, LONG, |one| {
                 one.pointer("/metadata/labels")
-                    .is_some_and(|labels| labels.get("understudy.dev/preview-uid").is_some())
+                    .is_some_and(|labels| labels.get(label::PREVIEW_UID).is_some())
             })
             .await?;
     }
@@ -271,7 +273,7 @@ fn everything(stage: &Stage, scene: &Scene) -> Result<Vec<String>> {
     let kinds = stage.bed.kubectl_run(&["api-resources", "--verbs=list", "--output=name"])?;
     let kinds: Vec<&str> =
         kinds.lines().filter(|kind| !kind.starts_with("componentstatuses")).collect();
-    let selector = format!("understudy.dev/preview-namespace={}", scene.namespace);
+    let selector = format!("{}={}", label::PREVIEW_NAMESPACE, scene.namespace);
     let found = stage.bed.kubectl_run(&[
         "get",
         &kinds.join(","),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use understudy_bed::Result;
+use understudy_crds::label;
 use understudy_fakes::{
     Registry, Scene,
     cluster::LONG,
@@ -33,7 +34,7 @@ fn text<'value>(value: &'value Value, place: &str) -> &'value str {
 /// The pods of the scene's previews.
 async fn pods(scene: &Scene) -> Result<Vec<Value>> {
     let path =
-        format!("/api/v1/pods?labelSelector=understudy.dev/preview-namespace={}", scene.namespace);
+        format!("/api/v1/pods?labelSelector={}={}", label::PREVIEW_NAMESPACE, scene.namespace);
     let list = scene.cluster.find(&path).await?.unwrap_or_default();
     Ok(list.get("items").and_then(Value::as_array).cloned().unwrap_or_default())
 }

@@ -61,7 +61,10 @@ async fn one(world: &World, facts: &Facts, act: &Act) -> Result<Applied, Error> 
     let namespaces = Kind::of("v1", "namespaces");
     match act {
         Act::Hold => hold(world, facts, true).await?,
-        Act::Release => hold(world, facts, false).await?,
+        Act::Release => {
+            hold(world, facts, false).await?;
+            world.let_go(&facts.preview.namespace, &facts.preview.name);
+        }
         Act::MakeNamespace(object) => return make_namespace(world, facts, object).await,
         Act::RepairNamespace(object) => {
             let mut object = object.clone();

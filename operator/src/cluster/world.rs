@@ -133,6 +133,14 @@ impl World {
         let _ = self.wake.unbounded_send(reference);
     }
 
+    /// A preview that we hold no longer: if others do, the watch shows it again.
+    pub(crate) fn let_go(&self, namespace: &str, name: &str) {
+        let reference = ObjectRef::new_with(name, preview_kind()).within(namespace);
+        if let Some(preview) = self.previews().get(&reference) {
+            self.forget_preview(&preview);
+        }
+    }
+
     /// Takes in that a preview is gone.
     pub(crate) fn forget_preview(&self, preview: &DynamicObject) {
         let Some(uid) = &preview.metadata.uid else { return };

@@ -19,9 +19,10 @@ use understudy_bed::{
     Error, Profile, Result,
     testing::{Outcome, shared},
 };
+use understudy_crds::label;
 use understudy_fakes::{
     Cluster, Fault, Operator, Scene,
-    cluster::LONG,
+    cluster::{LONG, patience},
     scene::{COMMITS, small, upstream},
     snapshot,
 };
@@ -106,11 +107,15 @@ impl Story {
             }
             Self::FailedPush => {
                 scene.change(NAME, &json!({"commit": COMMITS[2]})).await?;
-                scene.reach(NAME, "Failed", COMMITS[2]).await?;
+                let failed = scene.reach(NAME, "Failed", COMMITS[2]).await?;
+                let served = failed.pointer("/status/commit") == Some(&json!(COMMITS[0]));
+                must(served, "the old commit is the last that answered")?;
             }
             Self::Close => {
                 scene.cluster.delete(&scene.preview(NAME)).await?;
                 scene.cluster.until(&scene.preview(NAME), LONG, Value::is_null).await?;
+                let left = ours(scene, "/api/v1/namespaces").await?;
+                must(left.is_empty(), "the preview went after its namespace")?;
             }
             Self::Reopen => {
                 let old = scene.cluster.find(&scene.preview(NAME)).await?.unwrap_or_default();
@@ -139,6 +144,27 @@ impl Story {
         }
         Ok(())
     }
+}
+
+fn must(holds: bool, what: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::Bed(format!("it does not hold that {what}"))) }
+}
+
+/// What is there of that kind for the scene's previews.
+async fn ours(scene: &Scene, kind: &str) -> Result<Vec<Value>> {
+    let path = format!("{kind}?labelSelector={}={}", label::PREVIEW_NAMESPACE, scene.namespace);
+    let list = scene.cluster.find(&path).await?.unwrap_or_default();
+    Ok(list.get("items").and_then(Value::as_array).cloned().unwrap_or_default())
+}
+
+/// Generated values by their Secrets. They are made once: what holds data knows the first.
+async fn generated(scene: &Scene) -> Result<BTreeMap<String, Value>> {
+    let secrets = ours(scene, "/api/v1/secrets").await?;
+    let pair = |one: &Value| {
+        let uid = one.pointer("/metadata/uid")?.as_str()?.to_owned();
+        Some((uid, one.get("data").cloned()?))
+    };
+    Ok(secrets.iter().filter_map(pair).collect())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -187,8 +213,13 @@ async fn run(stage: &Stage, plan: Plan) -> Result<Ran> {
     let outcome = async {
         plan.story.prepare(&scene).await?;
         scene.proxy.arm(plan.fault).await?;
+        let before = generated(&scene).await?;
         plan.story.tell(&scene).await?;
-        settled(&scene).await
+        let end = settled(&scene).await?;
+        let stays =
+            matches!(plan.story, Story::Push | Story::FailedPush | Story::Sleep | Story::Wake);
+        must(!stays || generated(&scene).await? == before, "generated values stay")?;
+        Ok::<_, Error>(end)
     };
     let end = outcome.await.map_err(|error| Error::Bed(format!("{plan}: {error}")));
     let ran = end.map(|end| Ran {
@@ -204,7 +235,7 @@ async fn run(stage: &Stage, plan: Plan) -> Result<Ran> {
 
 /// The end state, once nothing is written any more: a fault at the last write shows after the phase.
 async fn settled(scene: &Scene) -> Result<Value> {
-    let deadline = Instant::now() + LONG;
+    let deadline = Instant::now() + LONG.min(patience());
     loop {
         let (before, end) = (scene.proxy.writes().len(), snapshot::take(scene).await?);
         tokio::time::sleep(Duration::from_millis(1300)).await;
@@ -215,9 +246,12 @@ async fn settled(scene: &Scene) -> Result<Value> {
 }
 
 /// The undisturbed runs: the end of each story, and how many writes it takes.
-async fn undisturbed(stage: &Stage) -> Result<BTreeMap<Story, Ran>> {
+async fn undisturbed(stage: &Stage, only: Option<&str>) -> Result<BTreeMap<Story, Ran>> {
+    let chosen = |story: &Story| {
+        only.is_none_or(|only| only.split('/').next() == Some(format!("{story:?}").as_str()))
+    };
     // Twice: now and then a write is tried again, and a plan for that one would find nothing to break.
-    let twice = STORIES.into_iter().chain(STORIES);
+    let twice = STORIES.into_iter().chain(STORIES).filter(chosen);
     let runs = stream::iter(twice).map(|story| async move {
         let plan = Plan { story, fault: None };
         run(stage, plan).await.map(|ran| (story, ran))
@@ -306,12 +340,12 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 async fn all(chosen: impl Fn(&BTreeMap<Story, Ran>) -> Vec<Plan>) -> Result<()> {
     let began = Instant::now();
     let stage = stage().await?;
-    let wanted = undisturbed(&stage).await?;
+    let only = std::env::var(PLAN).ok();
+    let wanted = undisturbed(&stage, only.as_deref()).await?;
     for (story, ran) in &wanted {
         assert!(ran.violations.is_empty(), "{story:?}: {:?}", ran.violations);
         println!("{story:?}: {} writes, {:.1} s", ran.writes.len(), ran.took.as_secs_f64());
     }
-    let only = std::env::var(PLAN).ok();
     let mut plans = chosen(&wanted);
     if let Some(only) = &only {
         plans = every_plan(&wanted);

@@ -12,7 +12,7 @@ mod stories;
 use understudy_bed::testing::Outcome;
 
 use stage::block_on;
-use stories::{contest, images, scale, teardown};
+use stories::{contest, images, scale, sight, teardown};
 
 #[test]
 #[ignore = "needs a fleet bed: cargo verify --only story"]
@@ -90,4 +90,22 @@ fn finalizer_that_holds_a_teardown_is_named_and_nobody_else_waits() -> Outcome {
 #[ignore = "needs a fleet bed: cargo verify --only story"]
 fn reopened_at_once_is_a_fresh_one() -> Outcome {
     block_on(teardown::reopened())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn nothing_is_decided_before_every_kind_was_seen() -> Outcome {
+    block_on(sight::cold())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn namespace_that_no_list_shows_is_removed_all_the_same() -> Outcome {
+    block_on(sight::blind())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn status_is_said_even_if_no_event_can_be_made() -> Outcome {
+    block_on(sight::speechless())
 }

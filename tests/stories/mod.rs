@@ -3,4 +3,5 @@
 pub(crate) mod contest;
 pub(crate) mod images;
 pub(crate) mod scale;
+pub(crate) mod sight;
 pub(crate) mod teardown;

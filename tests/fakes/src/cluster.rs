@@ -22,6 +22,15 @@ pub const HOME: &str = "understudy";
 /// Long enough for anything on a loaded machine.
 pub const LONG: Duration = Duration::from_mins(2);
 
+/// The most seconds that anything is waited for. Whoever expects a test to fail need not wait for [`LONG`].
+pub const PATIENCE: &str = "UNDERSTUDY_TEST_PATIENCE";
+
+/// How long anything is waited for at the most.
+pub fn patience() -> Duration {
+    let told = std::env::var(PATIENCE).ok().and_then(|seconds| seconds.parse().ok());
+    told.map_or(Duration::MAX, Duration::from_secs)
+}
+
 /// An API server.
 #[derive(Clone)]
 pub struct Cluster {
@@ -146,6 +155,7 @@ impl Cluster {
         limit: Duration,
         holds: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
+        let limit = limit.min(patience());
         let deadline = Instant::now() + limit;
         loop {
             let found = self.find(path).await.map(Option::unwrap_or_default);

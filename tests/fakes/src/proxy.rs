@@ -5,6 +5,7 @@
 
 mod body;
 mod guard;
+mod rule;
 
 use std::{
     collections::HashMap,
@@ -32,6 +33,8 @@ use understudy_bed::{Error, Result};
 
 use body::{Reply, full, relayed};
 use guard::Guard;
+pub use rule::Manner;
+use rule::Rules;
 
 /// What goes wrong, at one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +122,7 @@ struct State {
     /// Watches that are still to be answered 410.
     gone: Vec<String>,
     guard: Guard,
+    rules: Rules,
 }
 
 impl Proxy {
@@ -233,6 +237,9 @@ type Answer = std::result::Result<Response<Reply>, Hangup>;
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
     let uri = request.uri().to_string();
+    if let Some(answer) = shared.state().rules.answer(request.method(), &uri) {
+        return Ok(answer);
+    }
     if request.method() == Method::GET {
         return if uri.contains("watch=true") || uri.contains("watch=1") {
             watched(&shared, request, &uri).await
@@ -366,7 +373,7 @@ async fn forward(
     let (head, body) = request.into_parts();
     let bytes = body.collect().await.map_err(|_| Hangup)?.to_bytes();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-    shared.state().guard.before(&method, &path);
+    shared.state().guard.before(&method, &path, &bytes);
     let upstream = Request::from_parts(head, Body::from(bytes.to_vec()));
     // A client that dies does not take back what it sent.
     let shared = Arc::clone(shared);

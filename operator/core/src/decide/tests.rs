@@ -1,1 +1,245 @@
-//! Rules of deciding: facts made by hand go in, a decision comes out.
+//! Facts as a cluster makes them of our own acts, changed by hand, and what is decided by them.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use understudy_crds::{PreviewStatus, condition::Reason, status::Phase};
+
+use super::{Act, Ask, Decision, Write, decide};
+use crate::{
+    child::{Child, ObjectId},
+    facts::{Facts, Named, NamespaceSight, Preview, Probed},
+    ownership,
+    pod::{Container, Ended, Pod},
+    settings::{Identity, Settings},
+};
+
+const OLD: &str = "a1a1a1a1d0e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4";
+const NEW: &str = "b2b2b2b2d0e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4";
+
+fn manifest(kind: &str, name: &str) -> Value {
+    let labels = json!({"app": name});
+    match kind {
+        "Service" => json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"selector": labels, "ports": [{"port": 80}]},
+        }),
+        _ => json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {"containers": [{
+                        "name": name, "image": "example.com/web:1",
+                        "env": [{"name": "COMMIT", "value": "{{ commit.sha }}"}],
+                    }]},
+                },
+            },
+        }),
+    }
+}
+
+/// A preview nothing was done for yet: a web server and a database.
+fn fresh() -> Facts {
+    let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
+    let stack =
+        [manifest("Deployment", "db"), manifest("Deployment", "web"), manifest("Service", "web")];
+    let template = json!({
+        "source": {"inline": stack},
+        "expose": [{"name": "web", "service": "web", "port": 80}],
+    });
+    let spec = json!({
+        "templateRef": {"name": "web"}, "pullRequest": {"number": 42}, "commit": OLD, "trust": "Trusted",
+    });
+    Facts {
+        now,
+        settings: Settings {
+            base_domain: "preview.test".to_owned(),
+            url_scheme: "https".to_owned(),
+            url_port: None,
+            edge: None,
+            operator: Identity::User("understudy".to_owned()),
+        },
+        preview: Preview {
+            name: "shop-42".to_owned(),
+            namespace: "team".to_owned(),
+            uid: "11111111-2222-3333-4444-555555555555".to_owned(),
+            version: "1".to_owned(),
+            generation: 1,
+            created: now,
+            deleting: false,
+            finalizer: false,
+            spec: serde_json::from_value(spec).expect("a spec"),
+            status: PreviewStatus::default(),
+        },
+        template: Named::There(Box::new(serde_json::from_value(template).expect("a template"))),
+        repository: true,
+        contested: false,
+        namespace: NamespaceSight::Absent { sure: false },
+        children: BTreeMap::new(),
+        pods: Vec::new(),
+        sources: BTreeMap::new(),
+        images: BTreeMap::new(),
+        probes: BTreeMap::new(),
+        logs: BTreeMap::new(),
+    }
+}
+
+/// What a cluster makes of an object: everything it should be, and ready at once.
+fn stood(object: &Value) -> Child {
+    let mut child = Child::read(object);
+    child.uid = format!("uid-{}", ObjectId::of(object).words());
+    (child.generation, child.watched) = (1, true);
+    child.never_ours = ownership::lost(object, &child);
+    child.status = json!({
+        "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1,
+        "availableReplicas": 1,
+    });
+    child
+}
+
+/// A ready pod of that workload's template.
+fn pod(object: &Value, since: Timestamp) -> Pod {
+    let words = object.pointer("/spec/template/metadata/annotations");
+    let word = |name: &str| {
+        let word = words.and_then(|words| words.get(name)).and_then(Value::as_str);
+        word.unwrap_or_default().to_owned()
+    };
+    let name = ObjectId::of(object).name;
+    Pod {
+        uid: format!("uid-{name}-pod"),
+        workload: word(understudy_crds::label::WORKLOAD),
+        template: word(understudy_crds::label::TEMPLATE),
+        phase: "Running".to_owned(),
+        ready_since: Some(since),
+        containers: vec![Container {
+            name: name.clone(),
+            running: true,
+            ready: true,
+            ..Container::default()
+        }],
+        name,
+        ..Pod::default()
+    }
+}
+
+/// Acts until nothing is left to be done, as a cluster that is quick.
+fn settle(facts: &mut Facts) -> Decision {
+    for _ in 0..10 {
+        let decision = decide(facts);
+        if decision.acts.is_empty() {
+            return decision;
+        }
+        for act in decision.acts {
+            match act {
+                Act::Hold => facts.preview.finalizer = true,
+                Act::MakeNamespace(object) => {
+                    facts.namespace = NamespaceSight::There(Box::new(stood(&object)));
+                }
+                Act::Write(Write::Apply { id, object, .. }) => {
+                    if id.kind == "Deployment" {
+                        facts.pods.retain(|pod| pod.name != id.name);
+                        facts.pods.push(pod(&object, facts.now));
+                    }
+                    facts.children.insert(id, stood(&object));
+                }
+                other => assert_eq!(other, Act::Hold, "no other act makes anything"),
+            }
+        }
+    }
+    decide(facts)
+}
+
+/// Everything stands, runs and answers.
+fn standing() -> Facts {
+    let mut facts = fresh();
+    let asked = settle(&mut facts);
+    let [Ask::Probe(probe)] = asked.asks.as_slice() else { return facts };
+    let now = facts.now;
+    facts.probes.insert(probe.clone(), Probed { at: now, answered: now, answer: Ok((200, true)) });
+    facts.preview.status = decide(&facts).status.unwrap_or_default();
+    facts
+}
+
+fn phase(facts: &Facts) -> Option<Phase> {
+    decide(facts).status.and_then(|status| status.phase)
+}
+
+#[test]
+fn what_stands_and_answers_is_ready_and_needs_no_act() {
+    let facts = standing();
+    let decision = decide(&facts);
+    assert_eq!(decision.acts, []);
+    assert_eq!(decision.status, Some(facts.preview.status.clone()), "said once");
+    assert_eq!(phase(&facts), Some(Phase::Ready));
+    assert_eq!(facts.preview.status.commit.map(|commit| commit.to_string()).as_deref(), Some(OLD));
+}
+
+#[test]
+fn finalizer_is_put_on_before_anything_is_made() {
+    let acts = decide(&fresh()).acts;
+    assert_eq!(acts.first(), Some(&Act::Hold));
+    assert!(matches!(acts.get(1), Some(Act::MakeNamespace(_))), "{acts:?}");
+}
+
+#[test]
+fn old_pod_keeps_a_new_commit_from_being_served() {
+    let mut facts = standing();
+    let old = facts.pods.iter().find(|pod| pod.name == "web").cloned().expect("a pod");
+    facts.preview.spec.commit = NEW.parse().expect("a commit");
+    facts.preview.generation = 2;
+    settle(&mut facts);
+    facts.pods.push(Pod { name: "web-old".to_owned(), ..old });
+    let decision = decide(&facts);
+    assert_eq!(decision.asks, [], "whoever answers now may be the old one");
+    let status = decision.status.expect("something is said");
+    assert_eq!(status.phase, Some(Phase::Deploying));
+    assert_eq!(status.commit.map(|commit| commit.to_string()).as_deref(), Some(OLD));
+}
+
+#[test]
+fn rollout_counts_once_its_controller_has_seen_it() {
+    let mut facts = standing();
+    let web = facts.children.iter_mut().find(|(id, _)| id.words() == "Deployment web");
+    web.expect("it stands").1.generation = 2;
+    assert_eq!(phase(&facts), Some(Phase::Deploying));
+}
+
+#[test]
+fn crash_counts_only_once_the_database_is_ready() {
+    let mut facts = standing();
+    let began = facts.now;
+    facts.now = began + SignedDuration::from_secs(30);
+    for (_, child) in facts.children.iter_mut().filter(|(id, _)| id.kind == "Deployment") {
+        child.status["readyReplicas"] = json!(0);
+    }
+    for pod in &mut facts.pods {
+        pod.ready_since = None;
+        for container in &mut pod.containers {
+            container.ready = false;
+            if container.name == "web" {
+                container.running = false;
+                container.restarts = 2;
+                container.ended = Some(Ended {
+                    code: 1,
+                    reason: "Error".to_owned(),
+                    message: "error: no database".to_owned(),
+                    started: Some(began),
+                });
+            }
+        }
+    }
+    assert_eq!(phase(&facts), Some(Phase::Deploying), "the database is still starting");
+    let db = facts.children.iter_mut().find(|(id, _)| id.words() == "Deployment db");
+    db.expect("it stands").1.status["readyReplicas"] = json!(1);
+    let pod = facts.pods.iter_mut().find(|pod| pod.name == "db").expect("a pod");
+    pod.ready_since = Some(began + SignedDuration::from_secs(10));
+    assert_eq!(phase(&facts), Some(Phase::Deploying), "it crashed before the database was ready");
+    let web = facts.pods.iter_mut().find(|pod| pod.name == "web").expect("a pod");
+    let ended = web.containers.iter_mut().find_map(|one| one.ended.as_mut()).expect("an end");
+    ended.started = Some(began + SignedDuration::from_secs(20));
+    let status = decide(&facts).status.expect("something is said");
+    assert_eq!((status.phase, status.reason), (Some(Phase::Failed), Some(Reason::CrashLooping)));
+}

@@ -1,4 +1,5 @@
-//! What must hold at every write, whatever fails: guards before workloads, nothing made twice.
+//! What must hold at every write, whatever fails: guards before workloads, nothing made twice, nothing
+//! removed or said without naming the very object that is meant.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +29,8 @@ fn place(path: &str) -> Option<(&str, &str)> {
 
 impl Guard {
     /// A write is about to be sent on.
-    pub(super) fn before(&mut self, method: &Method, path: &str) {
+    pub(super) fn before(&mut self, method: &Method, path: &str, body: &[u8]) {
+        self.addressed(method, path, body);
         let Some((namespace, kind)) = place(path) else { return };
         if *method != Method::PATCH || !WORKLOADS.contains(&kind) {
             return;
@@ -40,6 +42,22 @@ impl Guard {
             .collect();
         if !missing.is_empty() {
             self.violations.push(format!("{path} before {}", missing.join(", ")));
+        }
+    }
+
+    /// Another object may have taken the name meanwhile, or somebody may have said more.
+    fn addressed(&mut self, method: &Method, path: &str, body: &[u8]) {
+        let needed: &[&str] = match *method {
+            // All pods of a namespace go at once.
+            Method::DELETE if !path.ends_with("/pods") => &["/preconditions/uid"],
+            Method::PATCH if path.ends_with("/status") => {
+                &["/metadata/uid", "/metadata/resourceVersion"]
+            }
+            _ => return,
+        };
+        let body = serde_json::from_slice::<Value>(body).unwrap_or_default();
+        for place in needed.iter().filter(|place| body.pointer(place).is_none()) {
+            self.violations.push(format!("{method} {path} without {place}"));
         }
     }
 

@@ -345,6 +345,10 @@ async fn all(chosen: impl Fn(&BTreeMap<Story, Ran>) -> Vec<Plan>) -> Result<()> 
     for (story, ran) in &wanted {
         assert!(ran.violations.is_empty(), "{story:?}: {:?}", ran.violations);
         println!("{story:?}: {} writes, {:.1} s", ran.writes.len(), ran.took.as_secs_f64());
+        // Whoever names a plan wants to know which write that is.
+        for (write, nth) in ran.writes.iter().zip(1..).filter(|_| only.is_some()) {
+            println!("    {nth} {write}");
+        }
     }
     let mut plans = chosen(&wanted);
     if let Some(only) = &only {

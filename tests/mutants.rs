@@ -200,6 +200,9 @@ fn look(mutant: &Mutant, copy: &Copy) -> Result<(), String> {
             return Err(format!("{} does not find it:\n{said}", mutant.found_by));
         }
         let seconds = began.elapsed().as_secs_f64();
+        // Whoever doubts that it was found for its own sake can read how the test failed.
+        let log = copy.source.with_file_name(format!("{}.log", mutant.name));
+        fs::write(log, said).map_err(|error| error.to_string())?;
         println!("measured: mutant {} found by {} in {seconds:.0} s", mutant.name, mutant.found_by);
         Ok(())
     });

@@ -183,6 +183,22 @@ pub const STEPS: [Step; 20] = [
             Some(Profile::Fleet),
         ),
     ),
+    Step {
+        name: "mutants",
+        about: "seeded bugs still fit the source (long: each is found by the test it names)",
+        work: Some(Work::Test(&["--package=understudy-tests", "--test=mutants"], None)),
+        long: Some(Work::Test(
+            &[
+                "--package=understudy-tests",
+                "--test=mutants",
+                "--",
+                "--include-ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ],
+            Some(Profile::Fleet),
+        )),
+    },
     step(
         "aggregate",
         "a dead aggregated API, on a bed of its own",

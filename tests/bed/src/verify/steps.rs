@@ -81,7 +81,7 @@ const ISOLATION_SHORT: [&str; 7] =
 const SHORT: &str = "--skip=long_";
 
 /// Every step. Suites that share a bed run their tests side by side; those that make beds, one by one.
-pub const STEPS: [Step; 20] = [
+pub const STEPS: [Step; 21] = [
     step("format", "rustfmt has nothing to change", Work::Cargo(&["fmt", "--all", "--check"])),
     step(
         "clippy",

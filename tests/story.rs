@@ -12,7 +12,7 @@ mod stories;
 use understudy_bed::testing::Outcome;
 
 use stage::block_on;
-use stories::{contest, images, scale, sight, teardown};
+use stories::{contest, images, process, scale, sight, teardown};
 
 #[test]
 #[ignore = "needs a fleet bed: cargo verify --only story"]
@@ -108,4 +108,16 @@ fn namespace_that_no_list_shows_is_removed_all_the_same() -> Outcome {
 #[ignore = "needs a fleet bed: cargo verify --only story"]
 fn status_is_said_even_if_no_event_can_be_made() -> Outcome {
     block_on(sight::speechless())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn operator_tells_how_it_is_and_ends_in_order() -> Outcome {
+    block_on(process::tells_and_ends())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn two_operators_take_turns() -> Outcome {
+    block_on(process::takes_turns())
 }

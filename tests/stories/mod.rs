@@ -2,6 +2,7 @@
 
 pub(crate) mod contest;
 pub(crate) mod images;
+pub(crate) mod process;
 pub(crate) mod scale;
 pub(crate) mod sight;
 pub(crate) mod teardown;

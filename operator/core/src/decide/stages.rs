@@ -16,11 +16,12 @@ use super::{
     Act, Ask, Decision, checks,
     diff::{self, OnFight},
     images,
-    lifetime::{Lifetime, lifetime},
+    lifetime::Lifetime,
     rollout::{Rollout, contradiction, rollout},
     sentences::{joined, legible},
     status::{Said, said},
     stop::{Kind, Stop},
+    teardown::life,
 };
 use crate::{
     child::{Child, ObjectId},
@@ -52,13 +53,10 @@ pub(super) fn stages(facts: &Facts) -> Decision {
 pub(super) fn ended(facts: &Facts, stage: ConditionType, stop: Stop) -> Decision {
     let mut way = begin(facts);
     way.stage = stage;
-    if let Named::There(template) = &facts.template {
-        way.life = Some(lifetime(&facts.preview, &template.lifecycle, facts.now));
-    }
     conclude(way, &Err(stop))
 }
 
-const fn begin(facts: &Facts) -> Way<'_> {
+fn begin(facts: &Facts) -> Way<'_> {
     Way {
         facts,
         acts: Vec::new(),
@@ -67,7 +65,7 @@ const fn begin(facts: &Facts) -> Way<'_> {
         results: None,
         served: false,
         stage: ConditionType::Accepted,
-        life: None,
+        life: life(facts),
     }
 }
 
@@ -93,7 +91,6 @@ impl Way<'_> {
     fn walk(&mut self) -> Result<Phase, Stop> {
         let facts = self.facts;
         let template = accepted(facts)?;
-        self.life = Some(lifetime(&facts.preview, &template.lifecycle, facts.now));
         self.stage = ConditionType::SourceReady;
         let hosts = super::addresses(facts);
         let stack = stack(template, &facts.preview.spec, &hosts).map_err(|refusals| {

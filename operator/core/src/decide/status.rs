@@ -58,8 +58,12 @@ pub(super) fn said(way: &Way<'_>, end: &Result<Phase, Stop>) -> Said {
         namespace: namespace(facts).or_else(|| before.namespace.clone()),
         images: way.pins.clone().unwrap_or_else(|| before.images.clone()),
         checks: way.results.clone().unwrap_or_else(|| before.checks.clone()),
-        last_activity: way.life.map(|life| life.activity.to_string()),
-        expires_at: way.life.map(|life| life.expires.to_string()),
+        last_activity: way
+            .life
+            .map_or_else(|| before.last_activity.clone(), |life| Some(life.activity.to_string())),
+        expires_at: way
+            .life
+            .map_or_else(|| before.expires_at.clone(), |life| Some(life.expires.to_string())),
         commit,
         ..PreviewStatus::default()
     };

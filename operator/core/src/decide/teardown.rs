@@ -13,7 +13,7 @@ use understudy_crds::{
 use super::{
     Act, Decision, Notice,
     checks::rounded,
-    lifetime::{later, lifetime},
+    lifetime::{Lifetime, later, lifetime},
     notice,
     status::{condition, cut, entered},
 };
@@ -57,8 +57,7 @@ pub(super) fn closed(facts: &Facts) -> Decision {
 
 /// The preview's time is over: everything goes but the object. `None` while it is not.
 pub(super) fn expired(facts: &Facts) -> Option<Decision> {
-    let Named::There(template) = &facts.template else { return None };
-    let life = lifetime(&facts.preview, &template.lifecycle, facts.now);
+    let life = life(facts)?;
     if facts.now < life.expires {
         return None;
     }
@@ -81,12 +80,21 @@ pub(super) fn expired(facts: &Facts) -> Option<Decision> {
 
 /// Whether the preview's time is over.
 pub(super) fn is_over(facts: &Facts) -> bool {
-    match &facts.template {
-        Named::There(template) => {
-            facts.now >= lifetime(&facts.preview, &template.lifecycle, facts.now).expires
-        }
-        _ => false,
+    life(facts).is_some_and(|life| facts.now >= life.expires)
+}
+
+/// The preview's lifetime. While its template is gone or cannot be read, what was said last still holds: such
+/// a preview ends as well. `None` if nobody ever said when.
+pub(super) fn life(facts: &Facts) -> Option<Lifetime> {
+    let preview = &facts.preview;
+    if let Named::There(template) = &facts.template {
+        return Some(lifetime(preview, &template.lifecycle, facts.now));
     }
+    let status = &preview.status;
+    let time = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
+    let seen = status.observed_generation == Some(preview.generation);
+    let expires = time(&status.expires_at).filter(|_| seen)?;
+    Some(Lifetime { activity: time(&status.last_activity)?, expires, warns: expires })
 }
 
 type Words<'text> = (Phase, Reason, &'text str);

@@ -243,3 +243,19 @@ fn crash_counts_only_once_the_database_is_ready() {
     let status = decide(&facts).status.expect("something is said");
     assert_eq!((status.phase, status.reason), (Some(Phase::Failed), Some(Reason::CrashLooping)));
 }
+
+#[test]
+fn preview_whose_template_is_gone_still_ends() {
+    let mut facts = standing();
+    let said = decide(&facts).status.expect("something is said");
+    facts.preview.status = said;
+    facts.template = Named::Absent;
+    let refused = decide(&facts).status.expect("something is said");
+    assert_eq!(refused.reason, Some(Reason::TemplateNotFound));
+    assert_eq!(refused.expires_at, facts.preview.status.expires_at, "its end is not forgotten");
+    facts.preview.status = refused;
+    facts.now += SignedDuration::from_hours(73);
+    let over = decide(&facts);
+    assert_eq!(over.status.and_then(|status| status.phase), Some(Phase::Stopped));
+    assert!(matches!(over.acts.first(), Some(Act::DeleteNamespace { .. })), "{:?}", over.acts);
+}

@@ -38,8 +38,8 @@ fn exposed_service_must_be_in_the_stack_with_that_port() {
             {"name": "a", "service": "api", "port": 80}, {"name": "b", "service": "web", "port": 81},
         ])),
         [
-            "expose a: the stack has no Service `api`",
-            "expose b: Service `web` has no port 81, but 80"
+            "expose a: the stack has no Service `api`: add it to the manifests, or name one of: web",
+            "expose b: Service `web` has no port 81: write one of: 80"
         ]
     );
 }
@@ -51,7 +51,7 @@ fn tag_is_rendered_and_must_be_one() {
     assert_eq!(
         sentences(|spec| spec["images"] = image("a/{{ pr.number }}")),
         [
-            "image r.example/web: tag: `a/42` is no tag: letters, digits, dots, dashes and underscores, at most 128"
+            "image r.example/web: tag: becomes `a/42`, which is no tag: use letters, digits, dots, dashes and underscores, at most 128; `{{ commit.sha }}` always fits"
         ]
     );
 }

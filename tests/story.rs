@@ -121,3 +121,9 @@ fn operator_tells_how_it_is_and_ends_in_order() -> Outcome {
 fn two_operators_take_turns() -> Outcome {
     block_on(process::takes_turns())
 }
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn what_fails_for_long_is_tried_ever_more_seldom() -> Outcome {
+    block_on(sight::patient())
+}

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// After the first failure.
@@ -16,28 +16,44 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// Failures in a row, by preview.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
-    failures: Mutex<HashMap<String, (i64, u32)>>,
+    failures: Mutex<HashMap<String, Failures>>,
+}
+
+#[derive(Debug)]
+struct Failures {
+    /// What was wanted when it failed.
+    inputs: String,
+    count: u32,
+    until: Instant,
 }
 
 impl Backoff {
-    /// Another failure of that generation of a preview: how many there were in a row, and how long to wait.
-    pub(crate) fn failed(&self, uid: &str, generation: i64) -> (u32, Duration) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = failures.entry(uid.to_owned()).or_insert((generation, 0));
-        if entry.0 != generation {
-            *entry = (generation, 0);
-        }
-        entry.1 = entry.1.saturating_add(1);
-        (entry.1, wait(entry.1, rand::random_range(0.5..1.0)))
+    /// Another failure with those inputs, to be tried again not before `least`: how many there were in a row,
+    /// and how long to wait.
+    pub(crate) fn failed(&self, uid: &str, inputs: &str, least: Duration) -> (u32, Duration) {
+        let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = 1 + all.get(uid).filter(|one| one.inputs == inputs).map_or(0, |one| one.count);
+        let wait = wait(count, rand::random_range(0.5..1.0)).max(least);
+        let failures = Failures { inputs: inputs.to_owned(), count, until: Instant::now() + wait };
+        all.insert(uid.to_owned(), failures);
+        (count, wait)
     }
 
-    /// How many failures in a row there were of that generation.
-    pub(crate) fn count(&self, uid: &str, generation: i64) -> u32 {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.get(uid).filter(|entry| entry.0 == generation).map_or(0, |entry| entry.1)
+    /// How long it is still to be waited after failures with those inputs: whatever woke us meanwhile, our own
+    /// word about the failure among it, is no reason to try again sooner.
+    pub(crate) fn rest(&self, uid: &str, inputs: &str) -> Option<Duration> {
+        let all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = all.get(uid).filter(|one| one.inputs == inputs)?;
+        failures.until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())
     }
 
-    /// It went well.
+    /// How many failures in a row there were with those inputs.
+    pub(crate) fn count(&self, uid: &str, inputs: &str) -> u32 {
+        let all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(uid).filter(|one| one.inputs == inputs).map_or(0, |one| one.count)
+    }
+
+    /// It went well, or there is nothing left that could go wrong.
     pub(crate) fn succeeded(&self, uid: &str) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
@@ -63,12 +79,15 @@ mod tests {
     }
 
     #[test]
-    fn new_generation_begins_anew() {
-        let backoff = Backoff::default();
-        assert_eq!(backoff.failed("a", 1).0, 1);
-        assert_eq!(backoff.failed("a", 1).0, 2);
-        assert_eq!(backoff.failed("a", 2).0, 1);
+    fn other_inputs_begin_anew_and_are_not_waited_for() {
+        let (backoff, none) = (Backoff::default(), Duration::ZERO);
+        assert_eq!(backoff.failed("a", "1", none).0, 1);
+        assert_eq!(backoff.failed("a", "1", none).0, 2);
+        assert!(backoff.rest("a", "1").is_some());
+        assert!(backoff.rest("a", "2").is_none());
+        assert_eq!(backoff.failed("a", "2", Duration::from_secs(90)), (1, Duration::from_secs(90)));
         backoff.succeeded("a");
-        assert_eq!(backoff.failed("a", 2).0, 1);
+        assert!(backoff.rest("a", "2").is_none());
+        assert_eq!(backoff.failed("a", "2", none).0, 1);
     }
 }

@@ -15,6 +15,7 @@ use kube::{
     runtime::controller::Action,
 };
 use oci_client::secrets::RegistryAuth;
+use serde_json::Value;
 use understudy_core::{
     decide::{Ask, Decision, decide, failing, rejected, unreadable},
     desired::repository,
@@ -87,11 +88,13 @@ pub(crate) fn failed(object: Arc<DynamicObject>, error: &Error, context: Arc<Con
     let metadata = &object.metadata;
     let uid = metadata.uid.as_deref().unwrap_or_default();
     let name = metadata.name.as_deref().unwrap_or_default();
-    let (failures, mut wait) = context.backoff.failed(uid, metadata.generation.unwrap_or(0));
+    let mut least = Duration::ZERO;
     if let Error::Request(error) = error {
         context.world.metrics.failed(error.word());
-        wait = wait.max(Duration::from_secs(error.retry_after().unwrap_or(0)));
+        least = Duration::from_secs(error.retry_after().unwrap_or(0));
     }
+    let inputs = inputs(&context.world, &object);
+    let (failures, wait) = context.backoff.failed(uid, &inputs, least);
     tracing::warn!(
         preview.name = name,
         preview.namespace = metadata.namespace.as_deref().unwrap_or_default(),
@@ -103,9 +106,28 @@ pub(crate) fn failed(object: Arc<DynamicObject>, error: &Error, context: Arc<Con
     Action::requeue(wait)
 }
 
+/// What a look goes by that a person may change: when it changes, there is no reason to wait any longer.
+fn inputs(world: &World, object: &DynamicObject) -> String {
+    let metadata = &object.metadata;
+    let namespace = metadata.namespace.clone().unwrap_or_default();
+    let template = object.data.pointer("/spec/templateRef/name").and_then(Value::as_str);
+    let template = template.map(|name| (namespace, name.to_owned()));
+    let template = template.and_then(|name| world.named("PreviewTemplate").get(&name).cloned());
+    let version =
+        template.as_ref().and_then(|one| one.pointer("/metadata/resourceVersion")?.as_str());
+    format!("{}/{}", metadata.generation.unwrap_or(0), version.unwrap_or_default())
+}
+
 async fn look(object: &DynamicObject, context: &Context) -> Result<Action, Error> {
     let world = &context.world;
-    let Some(object) = confirmed(world, object).await? else { return Ok(Action::await_change()) };
+    let (uid, inputs) = (object.metadata.uid.clone().unwrap_or_default(), inputs(world, object));
+    if let Some(rest) = context.backoff.rest(&uid, &inputs) {
+        return Ok(Action::requeue(rest));
+    }
+    let Some(object) = confirmed(world, object).await? else {
+        context.backoff.succeeded(&uid);
+        return Ok(Action::await_change());
+    };
     let preview = match preview(&object) {
         Ok(preview) => preview,
         Err(why) if object.metadata.deletion_timestamp.is_some() => return Err(Error::Read(why)),
@@ -114,21 +136,28 @@ async fn look(object: &DynamicObject, context: &Context) -> Result<Action, Error
             return Ok(Action::await_change());
         }
     };
-    let (uid, generation) = (preview.uid.clone(), preview.generation);
-    let facts = gather(world, preview).await?;
-    let decision = decide(&facts);
-    match act(world, &facts, &decision).await {
+    // If not even looking goes well, that is said of the preview alone.
+    let alone = Facts::alone(Timestamp::now(), world.settings.clone(), preview.clone());
+    let (facts, acted) = match gather(world, preview).await {
+        Ok(facts) => {
+            let decision = decide(&facts);
+            let acted = act(world, &facts, &decision).await;
+            (facts, acted)
+        }
+        Err(error) => (alone, Err(error.into())),
+    };
+    match acted {
         Ok(action) => {
             context.backoff.succeeded(&uid);
             Ok(action)
         }
         // What we went by was old: the newer sight is on its way.
-        Err(error) if error.code() == 409 => Ok(Action::requeue(OLD_SIGHT)),
-        Err(error) => {
+        Err(Failed { error, .. }) if error.code() == 409 => Ok(Action::requeue(OLD_SIGHT)),
+        Err(Failed { error, told }) => {
             world.read_for(&uid, None);
             // One more than those before; the policy counts it for good.
-            let before = context.backoff.count(&uid, generation);
-            if before + 1 >= WORTH_A_WORD {
+            let worth = context.backoff.count(&uid, &inputs) + 1 >= WORTH_A_WORD;
+            if worth && !told {
                 speak(world, &facts, &failing(&facts, &error.to_string())).await?;
             }
             Err(error.into())
@@ -136,7 +165,19 @@ async fn look(object: &DynamicObject, context: &Context) -> Result<Action, Error
     }
 }
 
-async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<Action, api::Error> {
+/// An act that failed, and whether the status says already how it stands.
+struct Failed {
+    error: api::Error,
+    told: bool,
+}
+
+impl From<api::Error> for Failed {
+    fn from(error: api::Error) -> Self {
+        Self { error, told: false }
+    }
+}
+
+async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<Action, Failed> {
     if decision.status_first
         && let Some(status) = &decision.status
     {
@@ -167,7 +208,7 @@ async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<A
 }
 
 /// The Event, then the status: if we die between, the Event is not made twice, since its name is taken.
-async fn conclude(world: &World, facts: &Facts, decision: &Decision) -> Result<(), api::Error> {
+async fn conclude(world: &World, facts: &Facts, decision: &Decision) -> Result<(), Failed> {
     let Some(status) = &decision.status else { return Ok(()) };
     let mut status = status.clone();
     let announced = announce(world, facts, decision).await;
@@ -175,7 +216,7 @@ async fn conclude(world: &World, facts: &Facts, decision: &Decision) -> Result<(
         status.last_event.clone_from(&facts.preview.status.last_event);
     }
     speak(world, facts, &status).await?;
-    announced
+    announced.map_err(|error| Failed { error, told: true })
 }
 
 async fn announce(world: &World, facts: &Facts, decision: &Decision) -> Result<(), api::Error> {

@@ -73,3 +73,18 @@ pub(crate) async fn speechless() -> Result<()> {
     scene.cluster.until(&events, LONG, told).await?;
     scene.clear().await
 }
+
+/// What fails for long is tried ever more seldom: what is said meanwhile is no reason to look again at once.
+pub(crate) async fn patient() -> Result<()> {
+    let (scene, _) = scene("patient").await?;
+    scene.proxy.treat("/events", Manner::Refuse);
+    scene.change("one", &json!({"commit": COMMITS[1]})).await?;
+    scene.reach("one", "Ready", COMMITS[1]).await?;
+    scene.proxy.arm(None).await?;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let said = scene.proxy.writes().len();
+    println!("measured: while no Event can be made for 15 s, the status is said {said} times");
+    scene.clear().await?;
+    assert!(said <= 10, "{said} times");
+    Ok(())
+}

@@ -43,6 +43,27 @@ pub struct Facts {
     pub logs: BTreeMap<LogEnd, Option<String>>,
 }
 
+impl Facts {
+    /// A preview of which nothing else is known.
+    pub const fn alone(now: Timestamp, settings: Settings, preview: Preview) -> Self {
+        Self {
+            now,
+            settings,
+            preview,
+            template: Named::Absent,
+            repository: true,
+            contested: false,
+            namespace: NamespaceSight::Absent { sure: false },
+            children: BTreeMap::new(),
+            pods: Vec::new(),
+            sources: BTreeMap::new(),
+            images: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            logs: BTreeMap::new(),
+        }
+    }
+}
+
 /// The preview itself.
 #[derive(Debug, Clone)]
 pub struct Preview {

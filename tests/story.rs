@@ -12,7 +12,7 @@ mod stories;
 use understudy_bed::testing::Outcome;
 
 use stage::block_on;
-use stories::{contest, images, process, scale, sight, teardown};
+use stories::{contest, follow, images, process, scale, sight, teardown};
 
 #[test]
 #[ignore = "needs a fleet bed: cargo verify --only story"]
@@ -126,4 +126,22 @@ fn two_operators_take_turns() -> Outcome {
 #[ignore = "needs a fleet bed: cargo verify --only story"]
 fn what_fails_for_long_is_tried_ever_more_seldom() -> Outcome {
     block_on(sight::patient())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn template_is_followed_by_removing_and_making_anew() -> Outcome {
+    block_on(follow::template())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn secrets_are_given_to_the_trusted_and_told_to_nobody() -> Outcome {
+    block_on(follow::secrets())
+}
+
+#[test]
+#[ignore = "needs a fleet bed: cargo verify --only story"]
+fn preview_is_warned_stopped_and_brought_back() -> Outcome {
+    block_on(follow::time())
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kube::{
     Api,
@@ -21,7 +21,7 @@ use understudy_core::{
     desired::repository,
     facts::Facts,
 };
-use understudy_crds::PreviewStatus;
+use understudy_crds::{PreviewStatus, status::Phase};
 
 use crate::{
     backoff::Backoff,
@@ -38,6 +38,9 @@ use crate::{
 
 /// Failures in a row before they are worth a word in the status.
 const WORTH_A_WORD: u32 = 3;
+
+/// How long a receipt may hold a preview that is to go.
+const EVENT_PATIENCE: SignedDuration = SignedDuration::from_mins(2);
 
 /// How soon to look again after we went by an old sight of something.
 const OLD_SIGHT: Duration = Duration::from_millis(150);
@@ -187,8 +190,14 @@ async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<A
         ask(world, facts, question.clone());
     }
     // The receipt is published before the finalizer goes: afterwards nobody would know.
-    if decision.status.is_none() {
-        announce(world, facts, decision).await?;
+    if decision.status.is_none()
+        && let Err(error) = announce(world, facts, decision).await
+    {
+        // But nothing waits for an Event for ever.
+        if begun(facts).is_some_and(|begun| begun.duration_until(facts.now) < EVENT_PATIENCE) {
+            return Err(error.into());
+        }
+        tracing::warn!(preview.name = facts.preview.name, "an event was not made: {error}");
     }
     let applied = match carry_out(world, facts, &decision.acts).await? {
         Applied::Rejected(sentence) => {
@@ -198,13 +207,25 @@ async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<A
         }
         applied => applied,
     };
-    if !decision.status_first {
+    // What has to wait is not done, whatever the decision hoped for.
+    let hoped = decision.status.as_ref().and_then(|status| status.phase);
+    let waits = matches!(applied, Applied::Wait(_));
+    if waits {
+        world.read_for(&facts.preview.uid, None);
+    }
+    let early = waits && matches!(hoped, Some(Phase::Ready | Phase::Asleep));
+    if !decision.status_first && !early {
         conclude(world, facts, decision).await?;
     }
     Ok(match applied {
         Applied::Wait(wait) => Action::requeue(wait),
         _ => next(facts, decision.next),
     })
+}
+
+/// When the teardown began.
+fn begun(facts: &Facts) -> Option<Timestamp> {
+    facts.preview.status.teardown.as_ref()?.started_at.parse().ok()
 }
 
 /// The Event, then the status: if we die between, the Event is not made twice, since its name is taken.

@@ -209,4 +209,6 @@ pub struct LogEnd {
     pub container: String,
     /// Which run, by the number of restarts.
     pub run: i64,
+    /// Its own last words, if it left any: they are read instead.
+    pub words: String,
 }

@@ -273,6 +273,12 @@ fn plain(object: &Value) -> Value {
     strip_nulls(&mut object);
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
+        // A Job that is taken away when it is done would be made again, and again.
+        if fields.get("kind").is_some_and(|kind| kind == "Job")
+            && let Some(spec) = fields.get_mut("spec").and_then(Value::as_object_mut)
+        {
+            spec.remove("ttlSecondsAfterFinished");
+        }
         if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.retain(|name, _| matches!(name.as_str(), "name" | "labels" | "annotations"));
         }

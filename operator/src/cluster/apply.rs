@@ -206,7 +206,8 @@ async fn inside(world: &World, facts: &Facts, namespace: &str, write: &Write) ->
             let answer = world.api.apply(&path(id, namespace), &whole).await?;
             world.inventory.note(&answer, Origin::Answer);
             let unowned = ownership::lost(object, &Child::read(&answer));
-            world.inventory.note_unowned(&facts.preview.uid, id, unowned);
+            let place = (namespace.to_owned(), id.clone());
+            world.inventory.note_unowned(&facts.preview.uid, &place, unowned);
         }
         Write::Generate { object, keys } => {
             let mut object = addressed(object.clone(), namespace, None);
@@ -228,7 +229,7 @@ async fn inside(world: &World, facts: &Facts, namespace: &str, write: &Write) ->
                 Err(error) if matches!(error.code(), 404 | 409) => {}
                 other => drop(other?),
             }
-            world.inventory.forget_object(&facts.preview.uid, id);
+            world.inventory.forget_object(&facts.preview.uid, namespace, id);
         }
     }
     Ok(())
@@ -256,7 +257,7 @@ async fn weighed(world: &World, facts: &Facts, act: &Act, error: Error) -> Resul
     match act {
         Act::MakeNamespace(_) if error.is_taken() => {
             let name = namespace_name(facts);
-            Ok(match gather::look(world, &name, &facts.preview.uid).await? {
+            Ok(match gather::look(world, &facts.preview).await? {
                 NamespaceSight::Foreign => Applied::Rejected(format!(
                     "a namespace `{name}` is there that is not ours: remove it, or make another preview"
                 )),
@@ -289,6 +290,10 @@ async fn weighed_apply(
     let Error::Answer { code, reason, message, .. } = &error else { return Err(error) };
     let lag = facts.preview.created.duration_until(facts.now) < RIGHTS_LAG;
     match code {
+        // A kind that the cluster does not have, or not under the name we think.
+        404 if message.contains("could not find the requested resource") => {
+            Ok(refused(id, message))
+        }
         // The namespace went under us.
         404 => Ok(Applied::Wait(SOON)),
         403 if reason == "Forbidden" && message.contains("cannot") => {

@@ -25,7 +25,10 @@ pub(crate) async fn publish(api: &Api, preview: &Preview, notice: &Notice) -> Re
 }
 
 fn event(preview: &Preview, notice: &Notice) -> Value {
-    let name = format!("{}.{}", preview.name, digest(&json!(notice.key)));
+    // A name has 253 characters; a preview's may be as long.
+    let stem: String = preview.name.chars().take(200).collect();
+    let stem = stem.trim_end_matches(['-', '.']);
+    let name = format!("{stem}.{}", digest(&json!(notice.key)));
     json!({
         "apiVersion": "events.k8s.io/v1", "kind": "Event",
         "metadata": {"name": name, "namespace": preview.namespace},

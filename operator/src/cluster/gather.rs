@@ -26,7 +26,9 @@ pub(crate) fn preview(object: &DynamicObject) -> Result<Preview, String> {
         Err(why) if object.metadata.deletion_timestamp.is_some() => {
             read(bare(value)).map_err(|_| why)?
         }
-        typed => typed?,
+        // A status that another version wrote is said anew.
+        Err(why) => read(without_status(value)).map_err(|_| why)?,
+        Ok(typed) => typed,
     };
     let metadata = typed.metadata;
     let created = metadata.creation_timestamp.map_or(Timestamp::UNIX_EPOCH, |time| time.0);
@@ -52,8 +54,16 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     })
 }
 
+fn without_status(mut value: Value) -> Value {
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("status");
+    }
+    value
+}
+
 /// The preview without whatever is not needed to remove it.
-fn bare(mut value: Value) -> Value {
+fn bare(value: Value) -> Value {
+    let mut value = without_status(value);
     if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
         spec.retain(|field, _| {
             matches!(field.as_str(), "repositoryRef" | "templateRef" | "pullRequest" | "commit")
@@ -100,7 +110,8 @@ pub(crate) async fn gather(world: &World, preview: Preview) -> Result<Facts, Err
     let repository = preview.spec.repository_ref.as_ref().is_none_or(|reference| {
         world.named("PreviewRepository").contains_key(&name(&reference.name))
     });
-    let (namespace, children, pods) = world.inventory.of(&preview.uid);
+    let own = names::namespace(origin(&preview), &preview.uid);
+    let (namespace, children, pods) = world.inventory.of(&preview.uid, &own);
     let mut facts = Facts {
         now: Timestamp::now(),
         settings: world.settings.clone(),
@@ -149,21 +160,25 @@ async fn sight(
         return Ok(NamespaceSight::There(Box::new(child)));
     }
     let ends = facts.preview.deleting || understudy_core::decide::is_over(facts);
-    if !ends {
+    // One that we had and that no watch shows may have lost its label, and is ours all the same.
+    if !ends && facts.preview.status.namespace.is_none() {
         return Ok(NamespaceSight::Absent { sure: false });
     }
-    let name = names::namespace(origin(&facts.preview), &facts.preview.uid);
-    look(world, &name, &facts.preview.uid).await
+    look(world, &facts.preview).await
 }
 
-/// Asks the API server for a namespace.
-pub(crate) async fn look(world: &World, name: &str, uid: &str) -> Result<NamespaceSight, Error> {
-    let path = Kind::of("v1", "namespaces").path("", name);
+/// Asks the API server for a preview's namespace. It is ours by its label, or by the UID that we noted when
+/// we made it.
+pub(crate) async fn look(world: &World, preview: &Preview) -> Result<NamespaceSight, Error> {
+    let name = names::namespace(origin(preview), &preview.uid);
+    let path = Kind::of("v1", "namespaces").path("", &name);
     let Some(found) = world.api.get(&path).await? else {
         return Ok(NamespaceSight::Absent { sure: true });
     };
     let child = Child::read(&found);
-    if child.labels.get(label::PREVIEW_UID).is_none_or(|owner| owner != uid) {
+    let noted = preview.status.namespace.as_ref().is_some_and(|noted| noted.uid == child.uid);
+    let labelled = child.labels.get(label::PREVIEW_UID) == Some(&preview.uid);
+    if !noted && !labelled {
         return Ok(NamespaceSight::Foreign);
     }
     world.inventory.note(&found, Origin::Answer);
@@ -173,24 +188,29 @@ pub(crate) async fn look(world: &World, name: &str, uid: &str) -> Result<Namespa
 /// Whether another preview holds the plain host label: one that is there already, or an older one.
 fn contested(world: &World, preview: &Preview) -> bool {
     let Some(label) = plain_label(preview) else { return false };
-    let plain = world.settings.url(&label);
-    let held = |status: Option<&str>| status.map(|url| url == plain);
+    // Labels are compared, not URLs: the domain and the scheme are settings that may change.
+    let held = |status: Option<&str>| status.and_then(label_of).map(|one| one == label);
     if let Some(own) = held(preview.status.url.as_deref()) {
         return !own;
     }
     world.previews().state().iter().any(|other| {
         let url = other.data.pointer("/status/url").and_then(Value::as_str);
-        let itself = other.metadata.uid.as_deref() == Some(&preview.uid);
-        if itself || url == Some(plain.as_str()) {
-            return !itself;
-        }
-        if url.is_some() {
+        if other.metadata.uid.as_deref() == Some(&preview.uid) {
             return false;
+        }
+        if let Some(held) = held(url) {
+            return held;
         }
         let Ok(other) = self::preview(other) else { return false };
         let older = (other.created, &other.uid) < (preview.created, &preview.uid);
         older && plain_label(&other).as_ref() == Some(&label)
     })
+}
+
+/// The host label of a URL.
+fn label_of(url: &str) -> Option<String> {
+    let (_, host) = url.split_once("://")?;
+    host.split('.').next().map(str::to_owned)
 }
 
 fn plain_label(preview: &Preview) -> Option<String> {
@@ -201,23 +221,18 @@ fn plain_label(preview: &Preview) -> Option<String> {
 async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(), Error> {
     let uid = facts.preview.uid.clone();
     let bound = facts.children.iter().any(|(id, child)| id.kind == "RoleBinding" && child.watched);
-    if !bound || world.is_read_for(&uid, &inputs) {
-        return Ok(());
-    }
     let Named::There(template) = &facts.template else { return Ok(()) };
-    let mut wanted: Vec<String> = template
-        .images
-        .iter()
-        .filter_map(|one| Some(one.pull_secret_ref.as_ref()?.name.clone()))
-        .collect();
-    if facts.preview.spec.trust == Trust::Trusted {
-        let copied = template.secrets.iter();
-        wanted.extend(copied.filter_map(|one| Some(one.copy_from.as_ref()?.name.clone())));
+    let wanted = wanted(template, facts.preview.spec.trust);
+    let stands =
+        |name: &str| facts.children.keys().any(|id| id.kind == "Secret" && id.name == name);
+    let missing = wanted.iter().any(|(name, _)| !stands(name));
+    if !bound || (world.is_read_for(&uid, &inputs) && !missing) {
+        return Ok(());
     }
     let kind = Kind::of("v1", "secrets");
     // Whatever goes needs no sources, but its receipt counts the Secrets too.
     let ends = facts.preview.deleting;
-    for name in wanted.into_iter().filter(|_| !ends) {
+    for (_, name) in wanted.into_iter().filter(|_| !ends) {
         let found = world.api.get(&kind.path(&facts.preview.namespace, &name)).await?;
         facts.sources.insert(name, found.as_ref().map(source));
     }
@@ -236,10 +251,25 @@ async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(),
     }
     world.inventory.sweep_of(&uid, "v1", "Secret", began);
     facts.children.retain(|id, _| id.kind != "Secret");
-    let (_, children, _) = world.inventory.of(&uid);
+    let (_, children, _) = world.inventory.of(&uid, &namespace);
     facts.children.extend(children.into_iter().filter(|(id, _)| id.kind == "Secret"));
     world.read_for(&uid, Some(inputs));
     Ok(())
+}
+
+/// The Secrets a preview is to be given: their names there, and where they come from.
+fn wanted(template: &PreviewTemplateSpec, trust: Trust) -> Vec<(String, String)> {
+    let pulled = template.images.iter().filter_map(|one| one.pull_secret_ref.as_ref());
+    let mut wanted: Vec<(String, String)> =
+        pulled.map(|secret| (secret.name.clone(), secret.name.clone())).collect();
+    if trust == Trust::Trusted {
+        wanted.extend(
+            template.secrets.iter().filter_map(|one| {
+                Some((one.name.to_string(), one.copy_from.as_ref()?.name.clone()))
+            }),
+        );
+    }
+    wanted
 }
 
 fn source(secret: &Value) -> Source {

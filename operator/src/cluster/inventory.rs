@@ -25,8 +25,17 @@ pub(crate) struct Inventory {
 /// What belongs to one preview.
 #[derive(Debug, Default)]
 struct Belongings {
-    children: HashMap<ObjectId, Entry>,
-    pods: HashMap<String, (u64, Pod)>,
+    /// By namespace too: anybody may give an object elsewhere our label, and it is not ours for that.
+    children: HashMap<Place, Entry>,
+    pods: HashMap<String, (u64, String, Pod)>,
+}
+
+/// Where an object is: its namespace, and which one there.
+type Place = (String, ObjectId);
+
+fn place(object: &Value) -> Place {
+    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+    (namespace.unwrap_or_default().to_owned(), ObjectId::of(object))
 }
 
 #[derive(Debug)]
@@ -53,7 +62,8 @@ impl Inventory {
         let before = owners.insert(child.uid.clone(), owner.clone()).filter(|one| *one != owner);
         drop(owners);
         if let Some(before) = &before {
-            self.forget_object(before, &ObjectId::of(object));
+            let (namespace, id) = place(object);
+            self.forget_object(before, &namespace, &id);
         }
         self.note_of(&owner, child, object, origin);
         before.into_iter().chain([owner]).collect()
@@ -63,12 +73,13 @@ impl Inventory {
         let touched = self.touch();
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
         let belongings = previews.entry(owner.to_owned()).or_default();
-        let id = ObjectId::of(object);
-        if id.kind == "Pod" {
-            belongings.pods.insert(child.uid.clone(), (touched, Pod::read(object)));
+        let place = place(object);
+        if place.1.kind == "Pod" {
+            let pod = (touched, place.0, Pod::read(object));
+            belongings.pods.insert(child.uid.clone(), pod);
             return;
         }
-        let known = belongings.children.get(&id);
+        let known = belongings.children.get(&place);
         if known.is_some_and(|known| known.version > child.version) {
             return;
         }
@@ -80,20 +91,20 @@ impl Inventory {
             child.never_ours.clone_from(&before.never_ours);
         }
         let version = child.version;
-        belongings.children.insert(id, Entry { child: Some(child), version, touched });
+        belongings.children.insert(place, Entry { child: Some(child), version, touched });
     }
 
     /// Notes that every pod of a preview was told to go, before the watch shows it.
     pub(crate) fn note_pods_go(&self, owner: &str) {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
         let pods = previews.get_mut(owner).map(|one| one.pods.values_mut());
-        pods.into_iter().flatten().for_each(|(_, pod)| pod.deleting = true);
+        pods.into_iter().flatten().for_each(|(_, _, pod)| pod.deleting = true);
     }
 
     /// Notes which fields of an object stay unowned right after we applied it.
-    pub(crate) fn note_unowned(&self, owner: &str, id: &ObjectId, paths: Vec<Vec<String>>) {
+    pub(crate) fn note_unowned(&self, owner: &str, place: &Place, paths: Vec<Vec<String>>) {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = previews.get_mut(owner).and_then(|one| one.children.get_mut(id));
+        let entry = previews.get_mut(owner).and_then(|one| one.children.get_mut(place));
         if let Some(child) = entry.and_then(|entry| entry.child.as_mut()) {
             child.never_ours = paths;
         }
@@ -107,29 +118,29 @@ impl Inventory {
         let touched = self.touch();
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(belongings) = previews.get_mut(&owner) else { return Some(owner) };
-        let id = ObjectId::of(object);
-        if id.kind == "Pod" {
+        let place = place(object);
+        if place.1.kind == "Pod" {
             belongings.pods.remove(&child.uid);
             return Some(owner);
         }
         let newer = belongings
             .children
-            .get(&id)
+            .get(&place)
             .and_then(|entry| entry.child.as_ref())
             .is_some_and(|one| one.uid != child.uid && one.version > child.version);
         if !newer {
             // The version stays, so that a late answer does not bring it back.
             let entry = Entry { child: None, version: child.version, touched };
-            belongings.children.insert(id, entry);
+            belongings.children.insert(place, entry);
         }
         Some(owner)
     }
 
     /// Forgets a single object that an answer said is not there.
-    pub(crate) fn forget_object(&self, owner: &str, id: &ObjectId) {
+    pub(crate) fn forget_object(&self, owner: &str, namespace: &str, id: &ObjectId) {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(belongings) = previews.get_mut(owner) {
-            belongings.children.remove(id);
+            belongings.children.remove(&(namespace.to_owned(), id.clone()));
         }
     }
 
@@ -145,7 +156,7 @@ impl Inventory {
         for (owner, belongings) in previews.iter_mut() {
             if kind == "Pod" {
                 let before = belongings.pods.len();
-                belongings.pods.retain(|_, (touched, _)| *touched >= began);
+                belongings.pods.retain(|_, (touched, _, _)| *touched >= began);
                 if belongings.pods.len() != before {
                     swept.insert(owner.clone());
                 }
@@ -155,7 +166,7 @@ impl Inventory {
                 id.api_version == api_version && id.kind == kind && entry.touched < began
             };
             let before = belongings.children.len();
-            belongings.children.retain(|id, entry| !gone(id, entry));
+            belongings.children.retain(|(_, id), entry| !gone(id, entry));
             if belongings.children.len() != before {
                 swept.insert(owner.clone());
             }
@@ -167,29 +178,34 @@ impl Inventory {
     pub(crate) fn sweep_of(&self, owner: &str, api_version: &str, kind: &str, began: u64) {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(belongings) = previews.get_mut(owner) {
-            belongings.children.retain(|id, entry| {
+            belongings.children.retain(|(_, id), entry| {
                 id.api_version != api_version || id.kind != kind || entry.touched >= began
             });
         }
     }
 
-    /// Everything of a preview: its namespace, what stands in it, its pods.
-    pub(crate) fn of(&self, owner: &str) -> (Option<Child>, BTreeMap<ObjectId, Child>, Vec<Pod>) {
+    /// Everything of a preview: its namespace of that name, what stands in it, its pods.
+    pub(crate) fn of(
+        &self,
+        owner: &str,
+        namespace: &str,
+    ) -> (Option<Child>, BTreeMap<ObjectId, Child>, Vec<Pod>) {
         let previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(belongings) = previews.get(owner) else { return Default::default() };
         let mut children = BTreeMap::new();
-        let mut namespace = None;
-        for (id, entry) in &belongings.children {
+        let mut own = None;
+        for ((inside, id), entry) in &belongings.children {
             let Some(child) = entry.child.clone() else { continue };
-            if id.kind == "Namespace" {
-                namespace = Some(child);
-            } else {
+            if id.kind == "Namespace" && id.name == namespace {
+                own = Some(child);
+            } else if inside == namespace {
                 children.insert(id.clone(), child);
             }
         }
-        let mut pods: Vec<Pod> = belongings.pods.values().map(|(_, pod)| pod.clone()).collect();
+        let pods = belongings.pods.values().filter(|(_, inside, _)| inside == namespace);
+        let mut pods: Vec<Pod> = pods.map(|(_, _, pod)| pod.clone()).collect();
         pods.sort_by(|one, other| one.name.cmp(&other.name));
-        (namespace, children, pods)
+        (own, children, pods)
     }
 
     /// Forgets a preview that is gone.

@@ -22,13 +22,21 @@ pub(crate) async fn end(api: &Api, log: &LogEnd) -> Option<String> {
             log.namespace, log.pod, log.container
         )
     };
+    // Last words may hold a secret as well as a log may.
+    let mut text = (!log.words.is_empty()).then(|| log.words.clone());
     for previous in [true, false] {
-        if let Ok((200, bytes)) = api.read(&path(previous), BYTES).await {
-            let text = plain(&String::from_utf8_lossy(&bytes));
-            return Some(redacted(text, &secrets(api, &log.namespace).await?));
+        if text.is_none()
+            && let Ok((200, bytes)) = api.read(&path(previous), BYTES).await
+        {
+            let whole = bytes.len() < BYTES;
+            let read = String::from_utf8_lossy(&bytes).into_owned();
+            // What was cut off in the middle could be half of a secret.
+            let kept =
+                if whole { &read } else { read.rsplit_once('\n').map_or("", |(kept, _)| kept) };
+            text = Some(kept.to_owned());
         }
     }
-    None
+    Some(redacted(plain(&text?), &secrets(api, &log.namespace).await?))
 }
 
 /// The values of every Secret of ours in that namespace; `None` if they cannot be read, and then nothing is
@@ -39,18 +47,19 @@ async fn secrets(api: &Api, namespace: &str) -> Option<Vec<String>> {
     let list = api.get(&path).await.ok()??;
     let items = list.get("items").and_then(Value::as_array)?;
     let values = items.iter().filter_map(|one| one.get("data")?.as_object()).flatten();
-    Some(
-        values
-            .filter_map(|(_, value)| {
-                let data = k8s_openapi::ByteString::clone(
-                    &serde_json::from_value::<k8s_openapi::ByteString>(value.clone()).ok()?,
-                );
-                String::from_utf8(data.0).ok()
-            })
-            .flat_map(|value| value.lines().map(str::to_owned).collect::<Vec<_>>())
-            .filter(|value| value.trim().len() >= SHORTEST_SECRET)
-            .collect(),
-    )
+    let mut found: Vec<String> = values
+        .filter_map(|(_, value)| {
+            let data = k8s_openapi::ByteString::clone(
+                &serde_json::from_value::<k8s_openapi::ByteString>(value.clone()).ok()?,
+            );
+            String::from_utf8(data.0).ok()
+        })
+        .flat_map(|value| value.lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|value| value.trim().len() >= SHORTEST_SECRET)
+        .collect();
+    // A secret may be part of another.
+    found.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    Some(found)
 }
 
 fn redacted(mut text: String, secrets: &[String]) -> String {

@@ -1,6 +1,7 @@
 //! Requests to what is exposed: whether the route answers, and whether every check holds on this commit.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use understudy_crds::{
     PreviewTemplateSpec,
     condition::Reason,
@@ -13,6 +14,7 @@ use super::{
     lifetime::{later, length},
 };
 use crate::{
+    desired::digest,
     facts::{Facts, Probe, Probed},
     stack::{HttpCheck, Stack},
 };
@@ -43,32 +45,28 @@ pub(super) fn route(
 ) -> Result<(), Stop> {
     let Some(probe) = probe(facts, template, "/", None) else { return Ok(()) };
     let probed = facts.probes.get(&probe);
-    match probed.map(|probed| (&probed.answer, probed.at)) {
-        Some((Ok((status, _)), _)) if *status < 500 => Ok(()),
-        other => {
-            let why = match other {
-                Some((Ok((status, _)), _)) => format!("HTTP {status}"),
-                Some((Err(why), _)) => why.clone(),
-                None => "not asked yet".to_owned(),
-            };
-            let next = ask(facts, probe, probed, asks);
-            let end = later(since, ROUTE_PATIENCE);
-            if facts.now >= end {
-                let message = format!(
-                    "everything runs, but Service {} does not answer: {why}",
-                    template.expose.first().map_or("", |first| first.service.as_str())
-                );
-                return Err(Stop::broken(Reason::RouteNotAnswering, message, Some(next)));
-            }
-            if facts.now < later(since, WORTH_A_WORD) {
-                return Err(Stop {
-                    next: Some(next),
-                    ..Stop::quiet("waiting for the first answer")
-                });
-            }
-            Err(Stop::progressing("waiting for the first answer".to_owned(), Some(next)))
-        }
+    // Answers are not kept for ever, nor over a restart: that nobody asked yet says nothing about the route.
+    let Some(Probed { answer, .. }) = probed else {
+        let next = ask(facts, probe, None, asks);
+        return Err(Stop { next: Some(next), ..Stop::quiet("waiting for the first answer") });
+    };
+    let why = match answer {
+        Ok((status, _)) if *status < 500 => return Ok(()),
+        Ok((status, _)) => format!("HTTP {status}"),
+        Err(why) => why.clone(),
+    };
+    let next = ask(facts, probe, probed, asks);
+    if facts.now >= later(since, ROUTE_PATIENCE) {
+        let message = format!(
+            "everything runs, but Service {} does not answer: {why}",
+            template.expose.first().map_or("", |first| first.service.as_str())
+        );
+        return Err(Stop::broken(Reason::RouteNotAnswering, message, Some(next)));
     }
+    if facts.now < later(since, WORTH_A_WORD) {
+        return Err(Stop { next: Some(next), ..Stop::quiet("waiting for the first answer") });
+    }
+    Err(Stop::progressing("waiting for the first answer".to_owned(), Some(next)))
 }
 
 /// Every check, on this commit. `since` is when the commit was first proved to be served.
@@ -76,21 +74,25 @@ pub(super) fn checks(
     facts: &Facts,
     template: &PreviewTemplateSpec,
     stack: &Stack,
-    since: Timestamp,
+    (since, stands): (Timestamp, &str),
     asks: &mut Vec<Ask>,
 ) -> Checked {
     let mut checked = Checked { results: Vec::new(), next: None };
     let commit = &facts.preview.spec.commit;
     for check in &stack.checks {
+        let judged = digest(&json!([check.path, check.status, check.contains, stands]));
         let noted = facts.preview.status.checks.iter().find(|one| {
-            one.name == check.name && one.commit == *commit && one.verdict != Verdict::Running
+            one.name == check.name
+                && one.commit == *commit
+                && one.judged.as_ref() == Some(&judged)
+                && one.verdict != Verdict::Running
         });
         let result = match noted {
-            // The first result stands.
+            // The first result stands, for this check of these pods.
             Some(noted) => noted.clone(),
             None => look(facts, template, check, since, (&mut *asks, &mut checked.next)),
         };
-        checked.results.push(result);
+        checked.results.push(CheckResult { judged: Some(judged), ..result });
     }
     checked
 }
@@ -105,8 +107,7 @@ fn look(
     let commit = &facts.preview.spec.commit;
     let contains = check.contains.clone();
     let Some(probe) = probe(facts, template, &check.path, contains) else {
-        let message = "nothing is exposed".to_owned();
-        return result(check, commit, Verdict::NotProven, None, message);
+        return result(check, commit, Verdict::NotProven, None, "nothing is exposed");
     };
     let probed = facts.probes.get(&probe).filter(|probed| probed.at >= since);
     let seconds = |at: Timestamp| Some(rounded(since.duration_until(at)));
@@ -114,17 +115,17 @@ fn look(
         let met = matches!(&probed.answer, Ok((status, true)) if *status == check.status);
         if met {
             let message = format!("{} answered {}", check.path, check.status);
-            return result(check, commit, Verdict::Passed, seconds(probed.answered), message);
+            return result(check, commit, Verdict::Passed, seconds(probed.answered), &message);
         }
         if facts.now >= later(since, length(&check.timeout)) {
             let message = format!("{} after {}", unmet(check, probed), check.timeout);
             let verdict = if probed.answer.is_ok() { Verdict::Failed } else { Verdict::NotProven };
-            return result(check, commit, verdict, seconds(probed.answered), message);
+            return result(check, commit, verdict, seconds(probed.answered), &message);
         }
     }
     let due = ask(facts, probe, probed, asks);
     *next = Some(next.map_or(due, |next| next.min(due)));
-    result(check, commit, Verdict::Running, None, format!("asking for {}", check.path))
+    result(check, commit, Verdict::Running, None, &format!("asking for {}", check.path))
 }
 
 fn unmet(check: &HttpCheck, probed: &Probed) -> String {
@@ -147,10 +148,11 @@ fn result(
     commit: &CommitSha,
     verdict: Verdict,
     seconds: Option<f64>,
-    message: String,
+    message: &str,
 ) -> CheckResult {
     let (name, commit) = (check.name.clone(), commit.clone());
-    CheckResult { name, verdict, commit, attempt: 1, seconds, message: Some(message) }
+    let message = Some(super::status::cut(message, 1000));
+    CheckResult { name, verdict, commit, attempt: 1, seconds, message, judged: None }
 }
 
 /// Seconds with two decimals.

@@ -27,14 +27,24 @@ pub(super) fn lifetime(preview: &Preview, lifecycle: &Lifecycle, now: Timestamp)
         Some(noted) if status.observed_generation == Some(preview.generation) => noted,
         _ => now,
     };
-    let ttl = length(&lifecycle.ttl);
-    let life = match status.phase {
-        Some(Phase::Failed) => ttl.min(length(&lifecycle.keep_failed)),
+    let time = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
+    let seen = status.observed_generation == Some(preview.generation);
+    // What ended stays ended until somebody asks for more.
+    if let (Some(Phase::Stopped), true, Some(end)) = (status.phase, seen, time(&status.expires_at))
+    {
+        return Lifetime { activity, expires: end, warns: end };
+    }
+    let ttl = later(activity, length(&lifecycle.ttl));
+    let end = match status.phase {
+        Some(Phase::Failed) => {
+            let failed: Timestamp = time(&status.since).unwrap_or(activity);
+            ttl.min(later(failed.max(activity), length(&lifecycle.keep_failed)))
+        }
         _ => ttl,
     };
     let until = preview.spec.keep_until.as_ref().and_then(|time| time.parse().ok());
-    let expires = later(activity, life).max(until.unwrap_or(Timestamp::MIN));
-    let warning = WARNING.min(ttl / 10);
+    let expires = end.max(until.unwrap_or(Timestamp::MIN));
+    let warning = WARNING.min(length(&lifecycle.ttl) / 10);
     Lifetime { activity, expires, warns: expires.saturating_sub(warning).unwrap_or(expires) }
 }
 

@@ -6,6 +6,7 @@
 mod checks;
 mod diff;
 mod failure;
+mod grants;
 mod images;
 mod lifetime;
 mod rollout;

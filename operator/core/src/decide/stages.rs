@@ -8,16 +8,16 @@ use understudy_crds::{
     PreviewTemplateSpec,
     condition::{ConditionType, Reason},
     label,
-    preview::{Sleep, Trust},
+    preview::Sleep,
     status::{Phase, PinnedImage, Verdict},
 };
 
 use super::{
     Act, Ask, Decision, checks,
     diff::{self, OnFight},
-    images,
+    grants, images,
     lifetime::Lifetime,
-    rollout::{Rollout, contradiction, rollout},
+    rollout::{Rollout, contradiction, rollout, template as template_digest},
     sentences::{joined, legible},
     status::{Said, said},
     stop::{Kind, Stop},
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     child::{Child, ObjectId},
-    desired::{self, Desired, Owner, Pins, Rank, marked},
+    desired::{self, Desired, Owner, Pins, Rank},
     facts::{Facts, Named, NamespaceSight},
     stack::{Stack, stack},
 };
@@ -114,7 +114,7 @@ impl Way<'_> {
         self.stage = ConditionType::Deployed;
         let mut desired = self.secrets(template, owner)?;
         desired.extend(desired::objects(owner, &stack, &hosts, &pins));
-        let granted = granted(template, facts);
+        let granted = grants::granted(template, facts);
         self.deploy(&fences, &desired, &granted)?;
         if asleep {
             return Ok(Phase::Asleep);
@@ -128,7 +128,9 @@ impl Way<'_> {
         checks::route(facts, template, since, &mut self.asks)?;
         self.served = true;
         self.stage = ConditionType::Checked;
-        self.check(template, &stack)
+        let stands: Vec<&str> = desired.iter().map(template_digest).collect();
+        let stands = format!("{} {}", super::namespace_uid(facts), stands.join(" "));
+        self.check(template, &stack, &stands)
     }
 
     /// The namespace and every guard of it: all stand, or are among the acts, before anything else.
@@ -199,59 +201,6 @@ impl Way<'_> {
         }
     }
 
-    /// The Secrets that the template grants, as far as this preview may have them.
-    fn secrets(
-        &mut self,
-        template: &PreviewTemplateSpec,
-        owner: Owner<'_>,
-    ) -> Result<Vec<Desired>, Stop> {
-        let facts = self.facts;
-        let mut wanted: Vec<(String, String)> = Vec::new();
-        for grant in &template.secrets {
-            let name = grant.name.to_string();
-            if let Some(from) = &grant.copy_from
-                && facts.preview.spec.trust == Trust::Trusted
-            {
-                wanted.push((name, from.name.clone()));
-            } else if let Some(keys) = &grant.generate {
-                let id = secret(&name);
-                if !facts.children.contains_key(&id) {
-                    let object = serde_json::json!({
-                        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque",
-                    });
-                    let object = marked(owner, Rank::Configuration, object).object;
-                    let keys = keys.iter().map(|key| key.0.clone()).collect();
-                    self.acts.push(Act::Write(diff::Write::Generate { object, keys }));
-                }
-            }
-        }
-        let pulled = crate::stack::allowance(template).pull_secrets;
-        wanted.extend(pulled.into_iter().map(|name| (name.clone(), name)));
-        let mut copies = Vec::new();
-        for (name, from) in wanted {
-            match facts.sources.get(&from) {
-                // It was read before and stands; nothing says that it changed.
-                None => {}
-                Some(Some(source)) => copies.push(marked(
-                    owner,
-                    Rank::Configuration,
-                    serde_json::json!({
-                        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
-                        "type": source.type_, "data": source.data.0,
-                    }),
-                )),
-                Some(None) => {
-                    let message = format!(
-                        "Secret {from} is not in namespace {}: make it there, or take it out of the template",
-                        facts.preview.namespace
-                    );
-                    return Err(Stop::refused(Reason::SecretNotFound, message));
-                }
-            }
-        }
-        Ok(copies)
-    }
-
     /// Applies what differs, removes what is planned no longer, and waits for what runs.
     fn deploy(
         &mut self,
@@ -278,13 +227,18 @@ impl Way<'_> {
                     self.asks.push(Ask::Log(log));
                     return Err(Stop::quiet(trouble.sentence));
                 }
-                let withheld = withheld(facts);
+                let withheld = grants::withheld(facts);
                 Err(Stop::broken(trouble.reason, trouble.sentence + &withheld, None))
             }
         }
     }
 
-    fn check(&mut self, template: &PreviewTemplateSpec, stack: &Stack) -> Result<Phase, Stop> {
+    fn check(
+        &mut self,
+        template: &PreviewTemplateSpec,
+        stack: &Stack,
+        stands: &str,
+    ) -> Result<Phase, Stop> {
         let facts = self.facts;
         let status = &facts.preview.status;
         let current = status.commit.as_ref() == Some(&facts.preview.spec.commit);
@@ -293,7 +247,7 @@ impl Way<'_> {
             (Some(Phase::Checking), Some(noted)) if current => noted,
             _ => facts.now,
         };
-        let checked = checks::checks(facts, template, stack, since, &mut self.asks);
+        let checked = checks::checks(facts, template, stack, (since, stands), &mut self.asks);
         let required =
             |name: &str| stack.checks.iter().any(|check| check.name == name && check.required);
         let bad = checked
@@ -353,19 +307,6 @@ pub(super) fn owner(facts: &Facts) -> Owner<'_> {
     Owner { uid: &preview.uid, namespace: &preview.namespace, name: &preview.name }
 }
 
-/// The Secrets that this preview is given.
-fn granted(template: &PreviewTemplateSpec, facts: &Facts) -> BTreeSet<String> {
-    let trusted = facts.preview.spec.trust == Trust::Trusted;
-    let given = template.secrets.iter().filter(|grant| trusted || grant.copy_from.is_none());
-    let mut names: BTreeSet<String> = given.map(|grant| grant.name.to_string()).collect();
-    names.extend(crate::stack::allowance(template).pull_secrets);
-    names
-}
-
-fn secret(name: &str) -> ObjectId {
-    ObjectId { api_version: "v1".to_owned(), kind: "Secret".to_owned(), name: name.to_owned() }
-}
-
 fn is_binding(write: &diff::Write) -> bool {
     matches!(write, diff::Write::Apply { id, .. } if id.kind == "RoleBinding")
 }
@@ -378,19 +319,4 @@ fn contested(fight: &diff::Fight) -> Stop {
         diff::FIGHTS
     );
     Stop::broken(Reason::Contested, message, None)
-}
-
-/// The Secrets that an untrusted pull request does not get, for the sentence of what did not start.
-fn withheld(facts: &Facts) -> String {
-    let Named::There(template) = &facts.template else { return String::new() };
-    let names: Vec<&str> = template
-        .secrets
-        .iter()
-        .filter(|grant| grant.copy_from.is_some())
-        .map(|grant| grant.name.as_str())
-        .collect();
-    if facts.preview.spec.trust == Trust::Trusted || names.is_empty() {
-        return String::new();
-    }
-    format!(" (an untrusted pull request does not get: {})", names.join(", "))
 }

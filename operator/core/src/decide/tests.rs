@@ -240,6 +240,10 @@ fn crash_counts_only_once_the_database_is_ready() {
     let web = facts.pods.iter_mut().find(|pod| pod.name == "web").expect("a pod");
     let ended = web.containers.iter_mut().find_map(|one| one.ended.as_mut()).expect("an end");
     ended.started = Some(began + SignedDuration::from_secs(20));
+    let asked = decide(&facts);
+    assert_eq!(asked.status, None, "it is told together with its last words");
+    let Some(Ask::Log(log)) = asked.asks.first().cloned() else { unreachable!("{asked:?}") };
+    facts.logs.insert(log, Some("error: no database".to_owned()));
     let status = decide(&facts).status.expect("something is said");
     assert_eq!((status.phase, status.reason), (Some(Phase::Failed), Some(Reason::CrashLooping)));
 }

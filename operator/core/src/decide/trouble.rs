@@ -79,13 +79,10 @@ fn crash(whose: &ObjectId, pod: &Pod, container: &Container, facts: &Facts) -> T
         uid: pod.uid.clone(),
         container: container.name.clone(),
         run: container.restarts,
+        words: end.message.clone(),
     };
     let read = facts.logs.get(&log);
-    let line = match (end.message.as_str(), read) {
-        ("", Some(Some(text))) => telling_line(text).map(str::to_owned),
-        ("", _) => None,
-        (message, _) => Some(message.lines().next_back().unwrap_or_default().to_owned()),
-    };
+    let line = read.and_then(|read| telling_line(read.as_deref()?)).map(str::to_owned);
     let why = match end.reason.as_str() {
         "" | "Error" => format!("exit code {}", end.code),
         reason => format!("{reason}, exit code {}", end.code),
@@ -96,7 +93,7 @@ fn crash(whose: &ObjectId, pod: &Pod, container: &Container, facts: &Facts) -> T
         sentence.push_str(": ");
         sentence.push_str(line.trim());
     }
-    let unread = (read.is_none() && end.message.is_empty()).then_some(log);
+    let unread = read.is_none().then_some(log);
     Trouble { reason: Reason::CrashLooping, sentence, unread }
 }
 

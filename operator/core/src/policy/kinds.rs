@@ -73,6 +73,22 @@ const CLUSTER_WIDE: [(&str, &str); 14] = [
     ("storage.k8s.io", "StorageClass"),
 ];
 
+/// Kinds that no list lets in: their pods would go past every rule, or they would open or fight a fence.
+const NEVER: [&str; 12] = [
+    "DaemonSet",
+    "EndpointSlice",
+    "Endpoints",
+    "LimitRange",
+    "Namespace",
+    "NetworkPolicy",
+    "Pod",
+    "ReplicaSet",
+    "ReplicationController",
+    "ResourceQuota",
+    "Role",
+    "RoleBinding",
+];
+
 /// Whether the kind may stand in a stack at all; what cannot be named is refused here.
 pub(super) fn look(object: &Value, allowance: &Allowance, found: &mut ObjectFindings<'_>) -> bool {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
@@ -82,6 +98,7 @@ pub(super) fn look(object: &Value, allowance: &Allowance, found: &mut ObjectFind
     }
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
     let extra = !CLUSTER_WIDE.contains(&(group, kind))
+        && !NEVER.contains(&kind)
         && allowance.extra_kinds.iter().any(|extra| extra.group == group && extra.kind == kind);
     if ALLOWED.contains(&(group, kind)) || extra {
         let name = text(object, "/metadata/name");

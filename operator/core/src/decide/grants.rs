@@ -1,0 +1,101 @@
+//! The Secrets of a preview: copied for the trusted, made at random, given for pulling; and those withheld.
+
+use std::collections::BTreeSet;
+
+use understudy_crds::{PreviewTemplateSpec, condition::Reason, preview::Trust};
+
+use super::{Act, diff, lifetime::later, stages::Way, stop::Stop};
+use crate::{
+    child::ObjectId,
+    desired::{Desired, Owner, Rank, marked},
+    facts::{Facts, Named},
+};
+
+/// How often a Secret is looked for that is not there: nothing tells when it comes.
+const LOOK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
+impl Way<'_> {
+    /// The Secrets that the template grants, as far as this preview may have them.
+    pub(super) fn secrets(
+        &mut self,
+        template: &PreviewTemplateSpec,
+        owner: Owner<'_>,
+    ) -> Result<Vec<Desired>, Stop> {
+        let facts = self.facts;
+        let mut wanted: Vec<(String, String)> = Vec::new();
+        for grant in &template.secrets {
+            let name = grant.name.to_string();
+            if let Some(from) = &grant.copy_from
+                && facts.preview.spec.trust == Trust::Trusted
+            {
+                wanted.push((name, from.name.clone()));
+            } else if let Some(keys) = &grant.generate {
+                let id = secret(&name);
+                if !facts.children.contains_key(&id) {
+                    let object = serde_json::json!({
+                        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque",
+                    });
+                    let object = marked(owner, Rank::Configuration, object).object;
+                    let keys = keys.iter().map(|key| key.0.clone()).collect();
+                    self.acts.push(Act::Write(diff::Write::Generate { object, keys }));
+                }
+            }
+        }
+        let pulled = crate::stack::allowance(template).pull_secrets;
+        wanted.extend(pulled.into_iter().map(|name| (name.clone(), name)));
+        let mut copies = Vec::new();
+        for (name, from) in wanted {
+            match facts.sources.get(&from) {
+                // It was read before and stands; nothing says that it changed.
+                None if facts.children.contains_key(&secret(&name)) => {}
+                None => return Err(Stop::quiet("reading its Secrets")),
+                Some(Some(source)) => copies.push(marked(
+                    owner,
+                    Rank::Configuration,
+                    serde_json::json!({
+                        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+                        "type": source.type_, "data": source.data.0,
+                    }),
+                )),
+                Some(None) => {
+                    let message = format!(
+                        "Secret {from} is not in namespace {}: make it there, or take it out of the template",
+                        facts.preview.namespace
+                    );
+                    let next = Some(later(facts.now, LOOK_AGAIN));
+                    let refused = Stop::refused(Reason::SecretNotFound, message);
+                    return Err(Stop { next, ..refused });
+                }
+            }
+        }
+        Ok(copies)
+    }
+}
+
+/// The Secrets that this preview is given.
+pub(super) fn granted(template: &PreviewTemplateSpec, facts: &Facts) -> BTreeSet<String> {
+    let trusted = facts.preview.spec.trust == Trust::Trusted;
+    let given = template.secrets.iter().filter(|grant| trusted || grant.copy_from.is_none());
+    let mut names: BTreeSet<String> = given.map(|grant| grant.name.to_string()).collect();
+    names.extend(crate::stack::allowance(template).pull_secrets);
+    names
+}
+
+fn secret(name: &str) -> ObjectId {
+    ObjectId { api_version: "v1".to_owned(), kind: "Secret".to_owned(), name: name.to_owned() }
+}
+
+/// The Secrets that an untrusted pull request does not get, for the sentence of what did not start.
+pub(super) fn withheld(facts: &Facts) -> String {
+    let Named::There(template) = &facts.template else { return String::new() };
+    let names: Vec<&str> = template
+        .secrets
+        .iter()
+        .filter(|grant| grant.copy_from.is_some())
+        .map(|grant| grant.name.as_str())
+        .collect();
+    if facts.preview.spec.trust == Trust::Trusted || names.is_empty() {
+        return String::new();
+    }
+    format!(" (an untrusted pull request does not get: {})", names.join(", "))
+}

@@ -111,7 +111,7 @@ fn names(all: &Value) -> Vec<(String, &'static str)> {
 }
 
 /// Fields whose values say nothing about the end.
-const PASSING: [&str; 24] = [
+const PASSING: [&str; 25] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -134,6 +134,7 @@ const PASSING: [&str; 24] = [
     "hostIP",
     "hostIPs",
     "generation",
+    "judged",
     "finishedAt",
     "lastProbeTime",
 ];

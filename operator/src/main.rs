@@ -19,7 +19,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(wrong) if wrong.use_stderr() => {
             let text = wrong.render().to_string();
-            eprintln!("{}", text.lines().next().unwrap_or_default());
+            // What is missing stands in the lines below the first.
+            let said = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+            eprintln!("{}", said.collect::<Vec<_>>().join(" "));
             return ExitCode::from(2);
         }
         Err(asked) => asked.exit(),

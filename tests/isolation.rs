@@ -28,12 +28,14 @@ use stage::{Stage, block_on, stage_on};
 
 /// The small stack with a pod that runs for real, and dials what it should not reach from its first
 /// instruction on.
-fn template(targets: &[String]) -> Value {
+fn template(targets: &[String], mark: &str) -> Value {
     let mut spec = small();
     let pod = &mut spec["source"]["inline"][0]["spec"]["template"];
     let mut script = "mkdir /tmp/www && echo ok > /tmp/www/index.html; cp /tmp/www/index.html /tmp/www/healthz\n\
                       httpd -p 8080 -h /tmp/www\nbegan=$(date +%s)\nwhile true; do\n"
         .to_owned();
+    // By this its processes are known among those of other tests.
+    script.insert_str(0, &format!(": {mark}\n"));
     for target in targets {
         let (host, port) = target.rsplit_once(':').unwrap_or((target, "80"));
         script.push_str(&format!(
@@ -104,7 +106,8 @@ async fn hostile() -> Result<()> {
     let listen = listen.map_err(|error| Error::Bed(error.to_string()))?.to_string();
     let flag = format!("--admin-listen={listen}");
     let scene =
-        Scene::new(&stage.cluster, &stage.upstream, "hostile", &template(&[]), &[&flag]).await?;
+        Scene::new(&stage.cluster, &stage.upstream, "hostile", &template(&[], "hostile"), &[&flag])
+            .await?;
     let _port = stage.bed.expose(OPERATOR, &listen)?;
     scene.open("sibling", COMMITS[0]).await?;
     let sibling = scene.reach("sibling", "Ready", COMMITS[0]).await?;
@@ -118,7 +121,7 @@ async fn hostile() -> Result<()> {
         Ok(free.dial(outward)?.iter().all(|one| *one == Dialled::Open).then_some(()))
     })?;
     assert_eq!(dial(&stage.bed, sibling, inward)?, [Dialled::Open; 3], "a preview reaches itself");
-    scene.template(&template(&targets)).await?;
+    scene.template(&template(&targets, "hostile")).await?;
     scene.open("hostile", COMMITS[0]).await?;
     let preview = scene.reach("hostile", "Ready", COMMITS[0]).await?;
     let namespace = text(&preview, "/status/namespace/name").to_owned();
@@ -226,8 +229,10 @@ fn hostile_pod_reaches_nothing_but_its_own_preview() -> Outcome {
 /// Lives side by side: some are closed while they still deploy, some while the operator is dead.
 async fn lives(number: usize) -> Result<()> {
     let stage = stage_on(shared(Profile::Node)?).await?;
-    let scene = Scene::new(&stage.cluster, &stage.upstream, "lives", &template(&[]), &[]).await?;
-    let mounts = mounts(&stage.bed)?;
+    let mark = format!("lives-of-{}", std::process::id());
+    let template = template(&[], &mark);
+    let scene = Scene::new(&stage.cluster, &stage.upstream, "lives", &template, &[]).await?;
+    let before = inside(&stage.bed, &mark)?;
     for round in 0..number {
         let name = format!("life-{round}");
         scene.open(&name, COMMITS[0]).await?;
@@ -248,24 +253,30 @@ async fn lives(number: usize) -> Result<()> {
     let left = everything(&stage, &scene)?;
     assert!(left.is_empty(), "left behind: {left:?}");
     let deadline = Instant::now() + Duration::from_secs(30);
-    while self::mounts(&stage.bed)? != mounts && Instant::now() < deadline {
+    let after = loop {
+        let after = inside(&stage.bed, &mark)?;
+        if (after.0 <= before.0 && after.1 == 0) || Instant::now() > deadline {
+            break after;
+        }
         tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    assert_eq!(self::mounts(&stage.bed)?, mounts, "mounts and containers are as before");
-    println!("measured: {number} lives, 0 objects left, {} mounts as before", mounts.0);
+    };
+    // What other tests left is still going meanwhile.
+    assert!(after.0 <= before.0, "{} mounts became {}", before.0, after.0);
+    assert_eq!(after.1, 0, "processes are left");
+    println!("measured: {number} lives, 0 objects, 0 processes and 0 mounts left");
     scene.clear().await
 }
 
-/// Mounts of pods and containers in the bed, which belong to nobody else's test while this one runs.
-fn mounts(bed: &Bed) -> Result<(usize, usize)> {
-    let output = bed
-        .inside("sh")?
-        .args(["-c", "grep -c lives- /proc/mounts; ps ax | grep -c '[/]tmp/www'"])
-        .output();
+/// Mounts in the bed, and processes that carry the mark.
+fn inside(bed: &Bed, mark: &str) -> Result<(usize, usize)> {
+    // The bracket keeps the search from finding itself.
+    let (first, rest) = mark.split_at(1);
+    let script = format!("wc -l < /proc/mounts; ps axww -o args | grep -c '[{first}]{rest}'");
+    let output = bed.inside("sh")?.args(["-c", &script]).output();
     let output = output.map_err(|error| Error::Bed(error.to_string()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut numbers = text.lines().map(|line| line.trim().parse::<usize>().unwrap_or(0));
-    Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
+    let mut numbers = text.lines().map(|line| line.trim().parse::<usize>().unwrap_or(usize::MAX));
+    Ok((numbers.next().unwrap_or(usize::MAX), numbers.next().unwrap_or(usize::MAX)))
 }
 
 /// Every object of every listable kind that carries our label for this scene.

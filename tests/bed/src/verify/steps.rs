@@ -72,7 +72,7 @@ const ISOLATION: [&str; 6] = [
     "--",
     "--include-ignored",
     "--nocapture",
-    "--test-threads=2",
+    "--test-threads=1",
 ];
 const ISOLATION_SHORT: [&str; 7] =
     [ISOLATION[0], ISOLATION[1], ISOLATION[2], ISOLATION[3], ISOLATION[4], ISOLATION[5], SHORT];

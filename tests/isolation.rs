@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use understudy_bed::{
     Bed, Error, Profile, Result,
     plan::address,
-    testing::{Dialled, Namespace, Outcome, Pod, shared},
+    testing::{Dialled, Namespace, Outcome, Pod, dial, shared, text},
 };
 use understudy_crds::label;
 use understudy_fakes::{
@@ -50,23 +50,10 @@ fn template(targets: &[String], mark: &str) -> Value {
     spec
 }
 
-fn text<'value>(value: &'value Value, place: &str) -> &'value str {
-    value.pointer(place).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Dials each target from the preview's pod, two seconds each.
-fn dial(bed: &Bed, namespace: &str, targets: &[String]) -> Result<Vec<Dialled>> {
-    let mut outcomes = Vec::new();
-    for target in targets {
-        let (host, port) = target.rsplit_once(':').unwrap_or((target, "80"));
-        let script = format!(
-            "timeout 2 nc {host} {port} </dev/null >/dev/null 2>&1 && echo open || echo closed"
-        );
-        let words = ["exec", "--namespace", namespace, "deployment/web", "--", "sh", "-c", &script];
-        let open = bed.kubectl_run(&words)?.trim() == "open";
-        outcomes.push(if open { Dialled::Open } else { Dialled::Closed });
-    }
-    Ok(outcomes)
+/// Dials each target from the preview's pod.
+fn dial_from(bed: &Bed, namespace: &str, targets: &[String]) -> Result<Vec<Dialled>> {
+    let within = ["exec", "--namespace", namespace, "deployment/web", "--"];
+    dial(targets, |words| bed.kubectl_run(&[&within, words].concat()))
 }
 
 async fn address_of(stage: &Stage, namespace: &str) -> Result<(String, String)> {
@@ -120,7 +107,11 @@ async fn hostile() -> Result<()> {
     free_space.until("every target outside open from an unfenced pod", || {
         Ok(free.dial(outward)?.iter().all(|one| *one == Dialled::Open).then_some(()))
     })?;
-    assert_eq!(dial(&stage.bed, sibling, inward)?, [Dialled::Open; 3], "a preview reaches itself");
+    assert_eq!(
+        dial_from(&stage.bed, sibling, inward)?,
+        [Dialled::Open; 3],
+        "a preview reaches itself"
+    );
     scene.template(&template(&targets, "hostile")).await?;
     scene.open("hostile", COMMITS[0]).await?;
     let preview = scene.reach("hostile", "Ready", COMMITS[0]).await?;
@@ -142,7 +133,7 @@ async fn hostile() -> Result<()> {
 async fn closed(stage: &Stage, namespace: &str, targets: &[String], when: &str) -> Result<()> {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
-        let outcomes = dial(&stage.bed, namespace, targets)?;
+        let outcomes = dial_from(&stage.bed, namespace, targets)?;
         let open: Vec<&String> = targets
             .iter()
             .zip(&outcomes)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use understudy_bed::{
     Error, Home, Profile, Result,
     plan::address,
-    testing::{Namespace, Outcome, shared},
+    testing::{Namespace, Outcome, shared, text},
 };
 use understudy_core::{fence::pod_security_labels, parameters::Parameters};
 use understudy_crds::isolation::PodSecurity;
@@ -26,21 +26,12 @@ const MENDED: &str = "d4d4d4d4d0e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4";
 /// How much longer than a bare namespace a teardown may take.
 const SLOWER: f64 = 1.3;
 
-fn text<'value>(value: &'value Value, place: &str) -> &'value str {
-    value.pointer(place).and_then(Value::as_str).unwrap_or_default()
-}
-
-async fn pods(stage: &Stage, namespace: &str) -> Result<Vec<(String, String)>> {
+/// The pods of a preview that are not on their way out.
+async fn pods(stage: &Stage, namespace: &str) -> Result<Vec<Value>> {
     let list = stage.cluster.find(&format!("/api/v1/namespaces/{namespace}/pods")).await?;
     let items = list.as_ref().and_then(|list| list.get("items")?.as_array()).cloned();
-    let pods = items.unwrap_or_default().into_iter();
-    let mut pods: Vec<(String, String)> = pods
-        .map(|pod| {
-            (text(&pod, "/metadata/labels/app").to_owned(), text(&pod, "/metadata/uid").to_owned())
-        })
-        .collect();
-    pods.sort();
-    Ok(pods)
+    let stay = |pod: &Value| pod.pointer("/metadata/deletionTimestamp").is_none();
+    Ok(items.unwrap_or_default().into_iter().filter(stay).collect())
 }
 
 async fn told() -> Result<()> {
@@ -85,8 +76,9 @@ async fn pushed(stage: &Stage, scene: &Scene, home: &Home, namespace: &str) -> R
     let preview = scene.reach(NAME, "Ready", COMMITS[1]).await?;
     assert_eq!(text(&preview, "/status/commit"), COMMITS[1]);
     let after = pods(stage, namespace).await?;
-    for (app, uid) in &before {
-        let stayed = after.iter().any(|(_, other)| other == uid);
+    for pod in &before {
+        let (app, uid) = (text(pod, "/metadata/labels/app"), text(pod, "/metadata/uid"));
+        let stayed = after.iter().any(|other| text(other, "/metadata/uid") == uid);
         assert_eq!(stayed, app == "db", "{app}: {before:?} became {after:?}");
     }
     println!("measured: a push is Ready: {}", text(&preview, "/status/summary/steps"));
@@ -115,13 +107,9 @@ async fn broken(stage: &Stage, scene: &Scene, home: &Home, namespace: &str) -> R
 
 /// When the crashing pod came about: its first crash cannot be earlier.
 async fn first_crash(stage: &Stage, namespace: &str) -> Result<Option<Timestamp>> {
-    let list = stage.cluster.find(&format!("/api/v1/namespaces/{namespace}/pods")).await?;
-    let items = list.as_ref().and_then(|list| list.get("items")?.as_array()).cloned();
-    let crashed = items.unwrap_or_default().into_iter().filter(|pod| {
-        pod.pointer("/status/containerStatuses/0/restartCount").and_then(Value::as_i64) > Some(0)
-            && text(pod, "/metadata/labels/app") == "api"
-    });
-    Ok(crashed.filter_map(|pod| text(&pod, "/metadata/creationTimestamp").parse().ok()).max())
+    let pods = pods(stage, namespace).await?;
+    let api = pods.iter().filter(|pod| text(pod, "/metadata/labels/app") == "api");
+    Ok(api.filter_map(|pod| text(pod, "/metadata/creationTimestamp").parse().ok()).max())
 }
 
 /// The teardown against a bare namespace with the same content.

@@ -23,7 +23,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-use understudy_bed::{Error, Result, testing::Outcome};
+use understudy_bed::{
+    Error, Result,
+    testing::{Outcome, text},
+};
 use understudy_crds::label::{GROUP, PREVIEW_NAMESPACE};
 use understudy_fakes::{
     Scene,
@@ -61,10 +64,6 @@ async fn write(scene: &Scene, case: &stacks::Case) -> Result<()> {
     }
     let all = path(&scene.namespace, "previewenvironments", "");
     scene.cluster.create(&all, &object("PreviewEnvironment", name, &case.spec())).await.map(drop)
-}
-
-fn text<'value>(value: &'value Value, place: &str) -> &'value str {
-    value.pointer(place).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Reason and sentence of a preview, once it is refused.

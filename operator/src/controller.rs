@@ -139,15 +139,10 @@ async fn look(object: &DynamicObject, context: &Context) -> Result<Action, Error
             return Ok(Action::await_change());
         }
     };
-    // If not even looking goes well, that is said of the preview alone.
-    let alone = Facts::alone(Timestamp::now(), world.settings.clone(), preview.clone());
-    let (facts, acted) = match gather(world, preview).await {
-        Ok(facts) => {
-            let decision = decide(&facts);
-            let acted = act(world, &facts, &decision).await;
-            (facts, acted)
-        }
-        Err(error) => (alone, Err(error.into())),
+    let mut facts = Facts::alone(Timestamp::now(), world.settings.clone(), preview);
+    let acted = match gather(world, &mut facts).await {
+        Ok(()) => act(world, &facts, &decide(&facts)).await,
+        Err(error) => Err(error.into()),
     };
     match acted {
         Ok(action) => {
@@ -290,9 +285,8 @@ fn ask(world: &Arc<World>, facts: &Facts, question: Ask) {
                     Some(secret) => credentials_of(&here, secret, &name).await,
                     None => RegistryAuth::Anonymous,
                 };
-                let platforms = platforms(&here).await;
                 let at = Timestamp::now();
-                (at, here.registries.look(&name, &tag, auth, &platforms).await)
+                (at, here.registries.look(&name, &tag, auth, platforms(&here)).await)
             };
             world.images.ask(key, answer, then);
         }

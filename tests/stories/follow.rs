@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
-use understudy_bed::Result;
+use understudy_bed::{Result, testing::text};
 use understudy_fakes::{
     Registry, Scene,
     cluster::LONG,
@@ -12,10 +12,6 @@ use understudy_fakes::{
 };
 
 use crate::stage::stage;
-
-fn text<'value>(value: &'value Value, place: &str) -> &'value str {
-    value.pointer(place).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// What leaves the template goes; what cannot be changed is made anew.
 pub(crate) async fn template() -> Result<()> {

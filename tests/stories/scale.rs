@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use understudy_bed::{Error, Result, audit::Request};
+use understudy_bed::{Error, Result, audit::Request, testing::text};
 use understudy_fakes::{
     Scene,
     cluster::{LONG, path},
@@ -42,10 +42,6 @@ pub(crate) async fn costs(others: usize) -> Result<()> {
         assert!(sum <= most, "{act}: {sum} writes, {most} are the most: {counts:?}");
     }
     scene.clear().await
-}
-
-fn text(value: &Value, place: &str) -> String {
-    value.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// Opens many at once, and prints what that took beside a client that sends the same writes and does
@@ -121,7 +117,7 @@ fn same_writes() -> Vec<(String, Value)> {
         .into_iter()
         .map(|guard| {
             let kind = text(&guard, "/kind");
-            let plural = match kind.as_str() {
+            let plural = match kind {
                 "NetworkPolicy" => "networking.k8s.io/v1/networkpolicies".to_owned(),
                 other => format!("{}s", other.to_lowercase()),
             };

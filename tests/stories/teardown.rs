@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use understudy_bed::Result;
+use understudy_bed::{Result, testing::text};
 use understudy_fakes::{
     Scene,
     cluster::LONG,
@@ -11,10 +11,6 @@ use understudy_fakes::{
 };
 
 use crate::stage::stage;
-
-fn text<'value>(value: &'value Value, place: &str) -> &'value str {
-    value.pointer(place).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// The namespace is deleted by hand while the preview is open: it is built again.
 pub(crate) async fn by_hand() -> Result<()> {

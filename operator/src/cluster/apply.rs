@@ -7,7 +7,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use serde_json::{Value, json};
 use understudy_core::{
     child::{Child, ObjectId},
-    decide::{Act, Write, addressed, namespace_name},
+    decide::{Act, Write, addressed, foreign, namespace_name},
     facts::{Facts, NamespaceSight},
     ownership,
 };
@@ -18,7 +18,7 @@ use super::{
     gather,
     inventory::Origin,
     kinds::Kind,
-    world::{World, our_kind},
+    world::{World, preview_kind, preview_path},
 };
 
 /// The length of a generated value: 32 letters and digits are 190 bits.
@@ -121,7 +121,7 @@ pub(crate) async fn say(world: &World, facts: &Facts, status: &Value) -> Result<
     let preview = &facts.preview;
     let path = format!("{}/status", preview_path(&preview.namespace, &preview.name));
     let object = json!({
-        "apiVersion": our_kind("", "").api_version, "kind": "PreviewEnvironment",
+        "apiVersion": preview_kind().api_version, "kind": "PreviewEnvironment",
         "metadata": {
             "name": preview.name, "namespace": preview.namespace, "uid": preview.uid,
             "resourceVersion": preview.version,
@@ -176,11 +176,6 @@ fn note_preview(world: &World, answer: &Value) {
     if let Ok(preview) = serde_json::from_value(answer.clone()) {
         world.note_preview(preview);
     }
-}
-
-fn preview_path(namespace: &str, name: &str) -> String {
-    let kind = our_kind("PreviewEnvironment", "previewenvironments");
-    Kind::of(&kind.api_version, &kind.plural).path(namespace, name)
 }
 
 /// Makes the namespace, if the preview is still there and not on its way out: what we know of it may be old.
@@ -256,11 +251,8 @@ async fn weighed(world: &World, facts: &Facts, act: &Act, error: Error) -> Resul
     }
     match act {
         Act::MakeNamespace(_) if error.is_taken() => {
-            let name = namespace_name(facts);
             Ok(match gather::look(world, &facts.preview).await? {
-                NamespaceSight::Foreign => Applied::Rejected(format!(
-                    "a namespace `{name}` is there that is not ours: remove it, or make another preview"
-                )),
+                NamespaceSight::Foreign => Applied::Rejected(foreign(facts)),
                 _ => Applied::Wait(SOON),
             })
         }

@@ -1,22 +1,23 @@
 //! Reading everything one decision may go by, and writing nothing.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use understudy_core::{
     child::Child,
-    decide::origin,
+    decide::{copied, origin},
     facts::{Facts, Looked, Named, NamespaceSight, Preview, Sealed, Source},
     names,
 };
-use understudy_crds::{
-    PreviewEnvironment, PreviewTemplate, PreviewTemplateSpec, label, preview::Trust,
-};
+use understudy_crds::{PreviewEnvironment, PreviewTemplate, PreviewTemplateSpec, label};
 
-use super::{api::Error, inventory::Origin, kinds::Kind, world::World};
+use super::{
+    api::Error,
+    inventory::Origin,
+    kinds::Kind,
+    world::{World, preview_path},
+};
 
 /// Reads a preview as it is known.
 pub(crate) fn preview(object: &DynamicObject) -> Result<Preview, String> {
@@ -87,8 +88,7 @@ pub(crate) async fn confirmed(
     if world.is_confirmed(uid) {
         return Ok(Some(object.clone()));
     }
-    let kind = super::world::preview_kind();
-    let path = Kind::of(&kind.api_version, &kind.plural).path(
+    let path = preview_path(
         metadata.namespace.as_deref().unwrap_or_default(),
         metadata.name.as_deref().unwrap_or_default(),
     );
@@ -102,40 +102,29 @@ pub(crate) async fn confirmed(
     Ok(Some(found))
 }
 
-/// Everything about one preview.
-pub(crate) async fn gather(world: &World, preview: Preview) -> Result<Facts, Error> {
+/// Everything about one preview of which nothing else is known yet.
+pub(crate) async fn gather(world: &World, facts: &mut Facts) -> Result<(), Error> {
+    let preview = &facts.preview;
     let name = |name: &str| (preview.namespace.clone(), name.to_owned());
     let found = world.named("PreviewTemplate").get(&name(&preview.spec.template_ref.name)).cloned();
     let (template, inputs) = template(found.as_deref());
     let repository = preview.spec.repository_ref.as_ref().is_none_or(|reference| {
         world.named("PreviewRepository").contains_key(&name(&reference.name))
     });
-    let own = names::namespace(origin(&preview), &preview.uid);
+    let own = names::namespace(origin(preview), &preview.uid);
     let (namespace, children, pods) = world.inventory.of(&preview.uid, &own);
-    let mut facts = Facts {
-        now: Timestamp::now(),
-        settings: world.settings.clone(),
-        contested: contested(world, &preview),
-        preview,
-        template,
-        repository,
-        namespace: NamespaceSight::Absent { sure: false },
-        children,
-        pods,
-        sources: BTreeMap::new(),
-        images: BTreeMap::new(),
-        probes: BTreeMap::new(),
-        logs: BTreeMap::new(),
-    };
-    facts.namespace = sight(world, &facts, namespace).await?;
+    facts.contested = contested(world, preview);
+    (facts.template, facts.repository) = (template, repository);
+    (facts.children, facts.pods) = (children, pods);
+    facts.namespace = sight(world, facts, namespace).await?;
     if let NamespaceSight::There(namespace) = &facts.namespace
         && !namespace.deleting
     {
         let inputs = format!("{inputs}/{}/{}", facts.preview.generation, namespace.uid);
-        secrets(world, &mut facts, inputs).await?;
+        secrets(world, facts, inputs).await?;
     }
-    outside(world, &mut facts);
-    Ok(facts)
+    outside(world, facts);
+    Ok(())
 }
 
 /// The template, and a word that changes when it does.
@@ -222,17 +211,17 @@ async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(),
     let uid = facts.preview.uid.clone();
     let bound = facts.children.iter().any(|(id, child)| id.kind == "RoleBinding" && child.watched);
     let Named::There(template) = &facts.template else { return Ok(()) };
-    let wanted = wanted(template, facts.preview.spec.trust);
+    let wanted = copied(template, facts.preview.spec.trust);
     let stands =
         |name: &str| facts.children.keys().any(|id| id.kind == "Secret" && id.name == name);
-    let missing = wanted.iter().any(|(name, _)| !stands(name));
+    let missing = wanted.keys().any(|name| !stands(name));
     if !bound || (world.is_read_for(&uid, &inputs) && !missing) {
         return Ok(());
     }
     let kind = Kind::of("v1", "secrets");
     // Whatever goes needs no sources, but its receipt counts the Secrets too.
     let ends = facts.preview.deleting;
-    for (_, name) in wanted.into_iter().filter(|_| !ends) {
+    for name in wanted.into_values().filter(|_| !ends) {
         let found = world.api.get(&kind.path(&facts.preview.namespace, &name)).await?;
         facts.sources.insert(name, found.as_ref().map(source));
     }
@@ -255,21 +244,6 @@ async fn secrets(world: &World, facts: &mut Facts, inputs: String) -> Result<(),
     facts.children.extend(children.into_iter().filter(|(id, _)| id.kind == "Secret"));
     world.read_for(&uid, Some(inputs));
     Ok(())
-}
-
-/// The Secrets a preview is to be given: their names there, and where they come from.
-fn wanted(template: &PreviewTemplateSpec, trust: Trust) -> Vec<(String, String)> {
-    let pulled = template.images.iter().filter_map(|one| one.pull_secret_ref.as_ref());
-    let mut wanted: Vec<(String, String)> =
-        pulled.map(|secret| (secret.name.clone(), secret.name.clone())).collect();
-    if trust == Trust::Trusted {
-        wanted.extend(
-            template.secrets.iter().filter_map(|one| {
-                Some((one.name.to_string(), one.copy_from.as_ref()?.name.clone()))
-            }),
-        );
-    }
-    wanted
 }
 
 fn source(secret: &Value) -> Source {

@@ -52,6 +52,20 @@ pub(crate) enum Origin {
     Answer,
 }
 
+impl Belongings {
+    /// Removes what of that kind was last touched before a list of it began; says whether there was any.
+    fn sweep(&mut self, api_version: &str, kind: &str, began: u64) -> bool {
+        let before = self.pods.len() + self.children.len();
+        if kind == "Pod" {
+            self.pods.retain(|_, (touched, _, _)| *touched >= began);
+        }
+        self.children.retain(|(_, id), entry| {
+            id.api_version != api_version || id.kind != kind || entry.touched >= began
+        });
+        self.pods.len() + self.children.len() != before
+    }
+}
+
 impl Inventory {
     /// Takes in an object; what is older than what is known is passed over. Returns whose it is, and whose
     /// it was if somebody gave it to another preview.
@@ -151,36 +165,18 @@ impl Inventory {
 
     /// Removes what a fresh list of that kind did not show. Returns whose it was.
     pub(crate) fn sweep(&self, api_version: &str, kind: &str, began: u64) -> HashSet<String> {
-        let mut swept = HashSet::new();
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
-        for (owner, belongings) in previews.iter_mut() {
-            if kind == "Pod" {
-                let before = belongings.pods.len();
-                belongings.pods.retain(|_, (touched, _, _)| *touched >= began);
-                if belongings.pods.len() != before {
-                    swept.insert(owner.clone());
-                }
-                continue;
-            }
-            let gone = |id: &ObjectId, entry: &Entry| {
-                id.api_version == api_version && id.kind == kind && entry.touched < began
-            };
-            let before = belongings.children.len();
-            belongings.children.retain(|(_, id), entry| !gone(id, entry));
-            if belongings.children.len() != before {
-                swept.insert(owner.clone());
-            }
-        }
-        swept
+        previews
+            .iter_mut()
+            .filter_map(|(owner, one)| one.sweep(api_version, kind, began).then(|| owner.clone()))
+            .collect()
     }
 
     /// The same for the objects of a single preview.
     pub(crate) fn sweep_of(&self, owner: &str, api_version: &str, kind: &str, began: u64) {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(belongings) = previews.get_mut(owner) {
-            belongings.children.retain(|(_, id), entry| {
-                id.api_version != api_version || id.kind != kind || entry.touched >= began
-            });
+            belongings.sweep(api_version, kind, began);
         }
     }
 

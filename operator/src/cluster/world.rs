@@ -20,7 +20,7 @@ use understudy_core::{
 };
 use understudy_crds::label::GROUP;
 
-use super::{api::Api, inventory::Inventory};
+use super::{api::Api, inventory::Inventory, kinds::Kind};
 use crate::{
     metrics::Metrics,
     outside::{answers::Answers, registry::Registries},
@@ -60,6 +60,12 @@ pub(crate) struct World {
 /// The kind of previews, for a client that knows it by name.
 pub(crate) fn preview_kind() -> ApiResource {
     our_kind("PreviewEnvironment", "previewenvironments")
+}
+
+/// The path of a preview.
+pub(crate) fn preview_path(namespace: &str, name: &str) -> String {
+    let kind = preview_kind();
+    Kind::of(&kind.api_version, &kind.plural).path(namespace, name)
 }
 
 /// A kind of ours.
@@ -190,7 +196,7 @@ impl World {
         lock(if kind == "PreviewTemplate" { &self.templates } else { &self.repositories })
     }
 
-    /// Whether the Secrets were read for these inputs already; notes that they are read now.
+    /// Whether the Secrets were read for these inputs already.
     pub(crate) fn is_read_for(&self, uid: &str, inputs: &str) -> bool {
         lock(&self.read_for).get(uid).is_some_and(|noted| noted == inputs)
     }

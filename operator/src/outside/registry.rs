@@ -39,13 +39,14 @@ pub(crate) struct Registries {
 }
 
 impl Registries {
-    /// Looks a tag up. `platforms` are those of the nodes, as `linux/amd64`; none means any will do.
+    /// Looks a tag up. `platforms` are those of the nodes, as `linux/amd64`, and asked for only when there is an
+    /// image to hold against them; none means any will do.
     pub(crate) async fn look(
         &self,
         name: &str,
         tag: &str,
         auth: RegistryAuth,
-        platforms: &[String],
+        platforms: impl Future<Output = Vec<String>>,
     ) -> ImageFound {
         let look = self.find(name, tag, auth, platforms);
         match tokio::time::timeout(WHOLE, look).await {
@@ -59,7 +60,7 @@ impl Registries {
         name: &str,
         tag: &str,
         auth: RegistryAuth,
-        platforms: &[String],
+        platforms: impl Future<Output = Vec<String>>,
     ) -> ImageFound {
         let Ok(mut reference) = format!("{name}:{tag}").parse::<Reference>() else {
             return ImageFound::Unavailable("its name is no image name".to_owned());
@@ -81,7 +82,9 @@ impl Registries {
         match client.pull_manifest_raw(&reference, &auth, &ACCEPTED).await {
             Err(error) => said(&error),
             Ok((body, digest)) => match serde_json::from_slice(&body) {
-                Ok(manifest) => fitting(&client, &reference, digest, &manifest, platforms).await,
+                Ok(manifest) => {
+                    fitting(&client, &reference, digest, &manifest, &platforms.await).await
+                }
                 Err(_) => ImageFound::Unavailable("its manifest is no JSON".to_owned()),
             },
         }

@@ -10,14 +10,10 @@ use std::{collections::BTreeSet, time::Instant};
 use serde_json::{Value, json};
 use understudy_bed::{
     Profile,
-    testing::{Namespace, Outcome, shared},
+    testing::{Namespace, Outcome, shared, text},
 };
 
 const DIGEST: &str = "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
-
-fn text<'value>(value: &'value Value, pointer: &str) -> &'value str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// A pod template with one container of that image and those annotations.
 fn template(image: &str, annotations: &Value) -> Value {

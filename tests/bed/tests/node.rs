@@ -10,15 +10,11 @@ use understudy_bed::{
     home::Home,
     image,
     plan::address,
-    testing::{Dialled, Namespace, Outcome, Pod, shared, story, until},
+    testing::{Dialled, Namespace, Outcome, Pod, shared, story, text, until},
 };
 
 fn bed() -> Result<Bed, Error> {
     shared(Profile::Node)
-}
-
-fn text<'value>(value: &'value Value, pointer: &str) -> &'value str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub fn build(home: &Home, bed: &Bed, commit: &str, broken: bool) -> Result<Strin
     let program = program()?;
     let context = program.parent().unwrap_or(Path::new("."));
     let mut more = vec![
+        "--quiet".to_owned(),
         format!("--build-context=build={}", context.display()),
         format!("--build-arg=COMMIT={commit}"),
     ];
@@ -43,7 +44,7 @@ pub fn database(home: &Home, bed: &Bed) -> Result<String> {
     let sources = tempfile::tempdir().map_err(Error::touch("make", std::env::temp_dir()))?;
     let copy = sources.path().join("apt");
     command::run(Command::new("cp").args(["--archive", "/etc/apt"]).arg(&copy))?;
-    let more = [format!("--volume={}:/etc/apt", copy.display())];
+    let more = ["--quiet".to_owned(), format!("--volume={}:/etc/apt", copy.display())];
     image::build(home, bed, &folder().join("database"), DATABASE, &more)
 }
 

@@ -1,6 +1,6 @@
 //! The Secrets of a preview: copied for the trusted, made at random, given for pulling; and those withheld.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use understudy_crds::{PreviewTemplateSpec, condition::Reason, preview::Trust};
 
@@ -22,29 +22,20 @@ impl Way<'_> {
         owner: Owner<'_>,
     ) -> Result<Vec<Desired>, Stop> {
         let facts = self.facts;
-        let mut wanted: Vec<(String, String)> = Vec::new();
         for grant in &template.secrets {
-            let name = grant.name.to_string();
-            if let Some(from) = &grant.copy_from
-                && facts.preview.spec.trust == Trust::Trusted
-            {
-                wanted.push((name, from.name.clone()));
-            } else if let Some(keys) = &grant.generate {
-                let id = secret(&name);
-                if !facts.children.contains_key(&id) {
-                    let object = serde_json::json!({
-                        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque",
-                    });
-                    let object = marked(owner, Rank::Configuration, object).object;
-                    let keys = keys.iter().map(|key| key.0.clone()).collect();
-                    self.acts.push(Act::Write(diff::Write::Generate { object, keys }));
-                }
+            let Some(keys) = &grant.generate else { continue };
+            let id = secret(grant.name.as_str());
+            if !facts.children.contains_key(&id) {
+                let object = serde_json::json!({
+                    "apiVersion": "v1", "kind": "Secret", "metadata": {"name": id.name}, "type": "Opaque",
+                });
+                let object = marked(owner, Rank::Configuration, object).object;
+                let keys = keys.iter().map(|key| key.0.clone()).collect();
+                self.acts.push(Act::Write(diff::Write::Generate { object, keys }));
             }
         }
-        let pulled = crate::stack::allowance(template).pull_secrets;
-        wanted.extend(pulled.into_iter().map(|name| (name.clone(), name)));
         let mut copies = Vec::new();
-        for (name, from) in wanted {
+        for (name, from) in copied(template, facts.preview.spec.trust) {
             match facts.sources.get(&from) {
                 // It was read before and stands; nothing says that it changed.
                 None if facts.children.contains_key(&secret(&name)) => {}
@@ -72,13 +63,22 @@ impl Way<'_> {
     }
 }
 
-/// The Secrets that this preview is given.
+/// The Secrets that a preview gets a copy of: their names there, and the names they are copied from.
+pub fn copied(template: &PreviewTemplateSpec, trust: Trust) -> BTreeMap<String, String> {
+    let trusted = template.secrets.iter().filter(|_| trust == Trust::Trusted);
+    let mut copied: BTreeMap<String, String> = trusted
+        .filter_map(|grant| Some((grant.name.to_string(), grant.copy_from.as_ref()?.name.clone())))
+        .collect();
+    let pulled = crate::stack::allowance(template).pull_secrets;
+    copied.extend(pulled.into_iter().map(|name| (name.clone(), name)));
+    copied
+}
+
+/// The Secrets that this preview is given, copied or made.
 pub(super) fn granted(template: &PreviewTemplateSpec, facts: &Facts) -> BTreeSet<String> {
-    let trusted = facts.preview.spec.trust == Trust::Trusted;
-    let given = template.secrets.iter().filter(|grant| trusted || grant.copy_from.is_none());
-    let mut names: BTreeSet<String> = given.map(|grant| grant.name.to_string()).collect();
-    names.extend(crate::stack::allowance(template).pull_secrets);
-    names
+    let made = template.secrets.iter().filter(|grant| grant.generate.is_some());
+    let made = made.map(|grant| grant.name.to_string());
+    copied(template, facts.preview.spec.trust).into_keys().chain(made).collect()
 }
 
 fn secret(name: &str) -> ObjectId {

@@ -23,6 +23,7 @@ use understudy_crds::{PreviewStatus, status::Phase};
 
 pub use diff::{Write, addressed};
 pub use failure::{failing, rejected, unreadable};
+pub use grants::copied;
 pub use stop::Stop;
 pub use trouble::telling_line;
 
@@ -132,6 +133,12 @@ pub fn origin(preview: &crate::facts::Preview) -> Origin<'_> {
         },
         None => Origin::Object(&preview.name),
     }
+}
+
+/// What is said when the preview's namespace is there and belongs to somebody else.
+pub fn foreign(facts: &Facts) -> String {
+    let name = namespace_name(facts);
+    format!("a namespace `{name}` is there that is not ours: remove it, or make another preview")
 }
 
 /// Whether the preview's time is over.

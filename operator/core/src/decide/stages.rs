@@ -160,10 +160,7 @@ impl Way<'_> {
                 return Err(Stop::quiet("making the namespace"));
             }
             NamespaceSight::Foreign => {
-                let message = format!(
-                    "a namespace `{name}` is there that is not ours: remove it, or make another preview"
-                );
-                return Err(Stop::refused(Reason::ApplyRejected, message));
+                return Err(Stop::refused(Reason::ApplyRejected, super::foreign(facts)));
             }
         };
         if child.deleting {

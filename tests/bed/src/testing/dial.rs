@@ -91,27 +91,7 @@ impl<'namespace> Pod<'namespace> {
 
     /// Dials each of the addresses (`host:port`), all at once, in their order.
     pub fn dial(&self, targets: &[String]) -> Result<Vec<Dialled>> {
-        let mut script = String::new();
-        for (index, target) in targets.iter().enumerate() {
-            let (host, port) = target
-                .rsplit_once(':')
-                .ok_or_else(|| Error::Refuse(format!("`{target}` is not host:port")))?;
-            script.push_str(&format!(
-                "(timeout 2 nc {host} {port} </dev/null >/dev/null 2>&1; \
-                 case $? in 0) echo {index} open;; *) echo {index} closed;; esac) &\n"
-            ));
-        }
-        script.push_str("wait\n");
-        let printed = self.exec(&["sh", "-c", &script])?;
-        (0..targets.len())
-            .map(|index| {
-                match printed.lines().find_map(|line| line.strip_prefix(&format!("{index} "))) {
-                    Some("open") => Ok(Dialled::Open),
-                    Some("closed") => Ok(Dialled::Closed),
-                    _ => Err(Error::Bed(format!("no answer about target {index}:\n{printed}"))),
-                }
-            })
-            .collect()
+        dial(targets, |words| self.exec(words))
     }
 
     /// Asks cluster DNS for a name.
@@ -121,4 +101,32 @@ impl<'namespace> Pod<'namespace> {
         let printed = self.exec(&["sh", "-c", &script])?;
         Ok(if printed.trim() == "open" { Dialled::Open } else { Dialled::Closed })
     }
+}
+
+/// Dials each of the addresses (`host:port`) from wherever `run` runs a command, all at once, in their order.
+pub fn dial(
+    targets: &[String],
+    run: impl FnOnce(&[&str]) -> Result<String>,
+) -> Result<Vec<Dialled>> {
+    let mut script = String::new();
+    for (index, target) in targets.iter().enumerate() {
+        let (host, port) = target
+            .rsplit_once(':')
+            .ok_or_else(|| Error::Refuse(format!("`{target}` is not host:port")))?;
+        script.push_str(&format!(
+            "(timeout 2 nc {host} {port} </dev/null >/dev/null 2>&1; \
+             case $? in 0) echo {index} open;; *) echo {index} closed;; esac) &\n"
+        ));
+    }
+    script.push_str("wait\n");
+    let printed = run(&["sh", "-c", &script])?;
+    (0..targets.len())
+        .map(|index| {
+            match printed.lines().find_map(|line| line.strip_prefix(&format!("{index} "))) {
+                Some("open") => Ok(Dialled::Open),
+                Some("closed") => Ok(Dialled::Closed),
+                _ => Err(Error::Bed(format!("no answer about target {index}:\n{printed}"))),
+            }
+        })
+        .collect()
 }

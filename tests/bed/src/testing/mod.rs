@@ -8,7 +8,7 @@ mod namespace;
 mod story;
 mod wait;
 
-pub use dial::{Dialled, Pod};
+pub use dial::{Dialled, Pod, dial};
 pub use namespace::Namespace;
 pub use story::story;
 pub use wait::{LONG, until};
@@ -28,6 +28,11 @@ pub fn shared(profile: Profile) -> Result<Bed> {
         }
         other => other,
     })
+}
+
+/// The text at a JSON pointer, or an empty one.
+pub fn text<'value>(value: &'value serde_json::Value, pointer: &str) -> &'value str {
+    value.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
 /// What a test returns, so that `?` ends it with a text that people can read.

@@ -46,6 +46,28 @@ impl Ran {
     }
 }
 
+/// How many lines of one failure are repeated.
+const GIST: usize = 12;
+
+impl Ran {
+    /// Why it failed, in the few lines that say so: what each failed test said, else the end of the output.
+    pub(super) fn gist(&self) -> Vec<&str> {
+        let lines: Vec<&str> = self.output.lines().collect();
+        let failures = lines.iter().enumerate().filter(|(_, line)| line.contains("panicked at "));
+        let said: Vec<&str> = failures
+            .flat_map(|(index, _)| lines.iter().skip(index).take(GIST))
+            .copied()
+            .take_while(|line| !line.starts_with("test result: "))
+            .filter(|line| !line.starts_with("note: run with"))
+            .collect();
+        if said.is_empty() {
+            lines.iter().skip(lines.len().saturating_sub(GIST)).copied().collect()
+        } else {
+            said
+        }
+    }
+}
+
 /// Tests by how they ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counts {
@@ -150,7 +172,7 @@ impl Context<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Counts;
+    use super::{Counts, GIST, Ran};
 
     #[test]
     fn closing_lines_of_cargo_are_added_up() {
@@ -158,6 +180,19 @@ mod tests {
             test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.02s\n\
             test result: FAILED. 2 passed; 1 failed; 3 ignored; 0 measured; 0 filtered out; finished in 1.20s\n";
         assert_eq!(Counts::of(output), Counts { passed: 7, failed: 1, skipped: 4 });
+    }
+
+    #[test]
+    fn gist_of_a_failure_is_what_the_test_said() {
+        let ran = |output: &str| Ran { output: output.to_owned(), ..Ran::default() };
+        let output = "STEP 1/8\n\nthread 'a' (7) panicked at tests/a.rs:64:5:\nasked politely\n\
+                      note: run with `RUST_BACKTRACE=1`\ntest a ... FAILED\ntest result: FAILED. 0 passed\nmore\n";
+        let said =
+            ["thread 'a' (7) panicked at tests/a.rs:64:5:", "asked politely", "test a ... FAILED"];
+        assert_eq!(ran(output).gist(), said);
+        let long = "a line\n".repeat(40) + "error: no such thing";
+        assert_eq!(ran(&long).gist().last(), Some(&"error: no such thing"));
+        assert_eq!(ran(&long).gist().len(), GIST);
     }
 
     #[test]

@@ -52,8 +52,9 @@ pub fn verify(selection: &Selection, bless: bool) -> Result<ExitCode> {
             ran.measured().for_each(|measured| progress.line(&format!("         {measured}")));
         } else {
             line.failed("");
-            broken.push(step.name);
             progress.line(&ran.output);
+            let said = ran.gist().into_iter().map(|line| format!("  {}: {line}", step.name));
+            broken.push((step.name, said.collect::<Vec<_>>().join("\n")));
         }
         if step.name == PROGRAMS.name {
             if !ran.success {
@@ -66,15 +67,19 @@ pub fn verify(selection: &Selection, bless: bool) -> Result<ExitCode> {
     Ok(summary(counts, &broken, started.elapsed()))
 }
 
-fn summary(counts: Counts, broken: &[&str], elapsed: Duration) -> ExitCode {
+fn summary(counts: Counts, broken: &[(&str, String)], elapsed: Duration) -> ExitCode {
     println!();
     if broken.is_empty() {
         println!("verified in {}", spoken(elapsed));
     } else {
+        for (_, said) in broken {
+            println!("{said}\n");
+        }
+        let names: Vec<&str> = broken.iter().map(|(name, _)| *name).collect();
         println!(
             "not verified: {} (again with: cargo verify --only {})",
-            broken.join(", "),
-            broken.join(" --only ")
+            names.join(", "),
+            names.join(" --only ")
         );
     }
     // A broken step that counts no tests still is a failure.
@@ -104,8 +109,10 @@ fn carry_out(context: &Context<'_>, step: &Step, long: bool, bless: bool) -> Res
     };
     match work {
         Work::Cargo(words) => context.run(Command::new("cargo").args(words)),
-        Work::Test(words, None) => context.test(words, None),
-        Work::Test(words, Some(profile)) => on_bed(context, profile, words),
+        Work::Test(words, profile) => tests(context, words, profile),
+        Work::Short(words, profile) => {
+            tests(context, &[words, &["--skip=long_"]].concat(), profile)
+        }
         Work::Deny => deny::check(context),
         Work::Generated => {
             let note = generated::check(context, bless)?;
@@ -113,6 +120,13 @@ fn carry_out(context: &Context<'_>, step: &Step, long: bool, bless: bool) -> Res
         }
         Work::EachAlone => each_alone(context),
         Work::Cold => cold::cold(context),
+    }
+}
+
+fn tests(context: &Context<'_>, words: &[&str], profile: Option<Profile>) -> Result<Ran> {
+    match profile {
+        None => context.test(words, None),
+        Some(profile) => on_bed(context, profile, words),
     }
 }
 

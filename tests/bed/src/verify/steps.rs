@@ -22,6 +22,8 @@ pub enum Work {
     Cargo(&'static [&'static str]),
     /// Runs cargo with these words and counts tests; with the name of a shared bed if one is named.
     Test(&'static [&'static str], Option<Profile>),
+    /// The same without the tests whose names begin with `long_`.
+    Short(&'static [&'static str], Option<Profile>),
     /// Bans, licences, sources, advisories.
     Deny,
     /// Files that programs of ours write are as they would write them.
@@ -48,7 +50,7 @@ pub(super) const PROGRAMS: Step = step(
     ]),
 );
 
-const STORY: [&str; 6] = [
+const STORY: &[&str] = &[
     "--package=understudy-tests",
     "--test=story",
     "--",
@@ -56,8 +58,8 @@ const STORY: [&str; 6] = [
     "--nocapture",
     "--test-threads=6",
 ];
-const STORY_SHORT: [&str; 7] = [STORY[0], STORY[1], STORY[2], STORY[3], STORY[4], STORY[5], SHORT];
-const CRASH: [&str; 6] = [
+
+const CRASH: &[&str] = &[
     "--package=understudy-tests",
     "--test=crash",
     "--",
@@ -65,8 +67,8 @@ const CRASH: [&str; 6] = [
     "--nocapture",
     "--test-threads=1",
 ];
-const CRASH_SHORT: [&str; 7] = [CRASH[0], CRASH[1], CRASH[2], CRASH[3], CRASH[4], CRASH[5], SHORT];
-const ISOLATION: [&str; 6] = [
+
+const ISOLATION: &[&str] = &[
     "--package=understudy-tests",
     "--test=isolation",
     "--",
@@ -74,11 +76,15 @@ const ISOLATION: [&str; 6] = [
     "--nocapture",
     "--test-threads=1",
 ];
-const ISOLATION_SHORT: [&str; 7] =
-    [ISOLATION[0], ISOLATION[1], ISOLATION[2], ISOLATION[3], ISOLATION[4], ISOLATION[5], SHORT];
 
-/// Leaves the slow tests out.
-const SHORT: &str = "--skip=long_";
+const LIFECYCLE: &[&str] = &[
+    "--package=understudy-bed",
+    "--test=lifecycle",
+    "--",
+    "--include-ignored",
+    "--test-threads=1",
+    "--nocapture",
+];
 
 /// Every step. Suites that share a bed run their tests side by side; those that make beds, one by one.
 pub const STEPS: [Step; 21] = [
@@ -146,14 +152,14 @@ pub const STEPS: [Step; 21] = [
     Step {
         name: "story",
         about: "the operator with fake pods: costs, images, edits, teardowns (long: 200 previews, 10 idle minutes)",
-        work: Some(Work::Test(&STORY_SHORT, Some(Profile::Fleet))),
-        long: Some(Work::Test(&STORY, Some(Profile::Fleet))),
+        work: Some(Work::Short(STORY, Some(Profile::Fleet))),
+        long: Some(Work::Test(STORY, Some(Profile::Fleet))),
     },
     Step {
         name: "crash",
         about: "the operator killed, the API server failing, at writes of every story (long: at every write)",
-        work: Some(Work::Test(&CRASH_SHORT, Some(Profile::Fleet))),
-        long: Some(Work::Test(&CRASH, Some(Profile::Fleet))),
+        work: Some(Work::Short(CRASH, Some(Profile::Fleet))),
+        long: Some(Work::Test(CRASH, Some(Profile::Fleet))),
     },
     step(
         "life",
@@ -172,8 +178,8 @@ pub const STEPS: [Step; 21] = [
     Step {
         name: "isolation",
         about: "a hostile pod in a preview, and thirty lives that leave nothing (short: four)",
-        work: Some(Work::Test(&ISOLATION_SHORT, Some(Profile::Node))),
-        long: Some(Work::Test(&ISOLATION, Some(Profile::Node))),
+        work: Some(Work::Short(ISOLATION, Some(Profile::Node))),
+        long: Some(Work::Test(ISOLATION, Some(Profile::Node))),
     },
     step(
         "refusals",
@@ -230,29 +236,8 @@ pub const STEPS: [Step; 21] = [
     Step {
         name: "lifecycle",
         about: "kills, crashes, side by side, nothing left (long: on every profile)",
-        work: Some(Work::Test(
-            &[
-                "--package=understudy-bed",
-                "--test=lifecycle",
-                "--",
-                "--include-ignored",
-                "--test-threads=1",
-                "--nocapture",
-                "--skip=long_",
-            ],
-            None,
-        )),
-        long: Some(Work::Test(
-            &[
-                "--package=understudy-bed",
-                "--test=lifecycle",
-                "--",
-                "--include-ignored",
-                "--test-threads=1",
-                "--nocapture",
-            ],
-            None,
-        )),
+        work: Some(Work::Short(LIFECYCLE, None)),
+        long: Some(Work::Test(LIFECYCLE, None)),
     },
     Step {
         name: "alone",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use understudy_bed::{Error, Result, audit::Request, testing::text};
 use understudy_fakes::{
     Scene,
@@ -16,8 +17,13 @@ use crate::stage::{Stage, stage};
 /// How many requests a client may send side by side; the operator's own bound.
 const SIDE_BY_SIDE: usize = 16;
 
+/// Whoever counts requests waits until nobody crowds the cluster: a teardown that takes long says so, which is
+/// a request more.
+static QUIET: Mutex<()> = Mutex::const_new(());
+
 /// Opens, pushes and closes one preview beside `others`, and counts.
 pub(crate) async fn costs(others: usize) -> Result<()> {
+    let _quiet = QUIET.lock().await;
     let stage = stage().await?;
     let scene = Scene::new(&stage.cluster, &stage.upstream, "cost", &small(), &[]).await?;
     if others > 0 {
@@ -105,8 +111,12 @@ async fn floor(stage: &Stage, scene: &Scene, number: usize) -> Result<f64> {
     });
     made.buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
     let took = began.elapsed().as_secs_f64();
+    let path = |name: &String| format!("/api/v1/namespaces/{name}");
     for name in &names {
-        cluster.delete(&format!("/api/v1/namespaces/{name}")).await?;
+        cluster.delete(&path(name)).await?;
+    }
+    for name in &names {
+        cluster.until(&path(name), Duration::from_mins(10), Value::is_null).await?;
     }
     Ok(took)
 }

@@ -25,7 +25,7 @@ use crate::{
 
 /// A namespace that is not gone after this long is asked what holds it. Deleting an empty one takes five
 /// seconds (Kubernetes, `namespaceDeletionGracePeriod`).
-const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
+const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 /// How often a namespace that is held is looked at again.
 const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
@@ -108,8 +108,9 @@ fn removal(facts: &Facts, child: &Child, words: Words<'_>) -> Decision {
     if facts.pods.iter().any(|pod| !pod.deleting) {
         acts.push(Act::DeletePods);
     }
-    let before = facts.preview.status.teardown.clone().filter(|one| one.seconds.is_none());
-    let teardown = before.unwrap_or_else(|| Teardown {
+    // A receipt that was given stays: a preview that runs has none, so a namespace that is seen all the same
+    // is an old sight of the one that went.
+    let teardown = facts.preview.status.teardown.clone().unwrap_or_else(|| Teardown {
         started_at: facts.now.to_string(),
         objects: u32::try_from(facts.children.len() + 1).unwrap_or(u32::MAX),
         left: u32::try_from(facts.children.len() + 1).unwrap_or(u32::MAX),
@@ -117,7 +118,8 @@ fn removal(facts: &Facts, child: &Child, words: Words<'_>) -> Decision {
     });
     let started = teardown.started_at.parse().unwrap_or(facts.now);
     let patience = later(started, PATIENCE);
-    let blocked = (facts.now >= patience && child.deleting).then(|| holders(facts, child));
+    let over = teardown.seconds.is_some();
+    let blocked = (facts.now >= patience && child.deleting && !over).then(|| holders(facts, child));
     let next = if facts.now < patience { patience } else { later(facts.now, AGAIN) };
     let mut status = base(facts, words, Some(teardown));
     if let Some(text) = blocked {

@@ -263,3 +263,22 @@ fn preview_whose_template_is_gone_still_ends() {
     assert_eq!(over.status.and_then(|status| status.phase), Some(Phase::Stopped));
     assert!(matches!(over.acts.first(), Some(Act::DeleteNamespace { .. })), "{:?}", over.acts);
 }
+
+#[test]
+fn receipt_that_was_given_stays_whatever_an_old_sight_shows() {
+    let mut facts = standing();
+    facts.now += SignedDuration::from_hours(73);
+    let went = decide(&facts);
+    assert!(went.status_first, "the receipt counts what is there before anything goes");
+    facts.preview.status = went.status.expect("something is said");
+    let there = std::mem::replace(&mut facts.namespace, NamespaceSight::Absent { sure: true });
+    facts.preview.status = decide(&facts).status.expect("something is said");
+    let receipt = facts.preview.status.teardown.clone().expect("a receipt");
+    assert!(receipt.objects > 3 && receipt.seconds.is_some(), "{receipt:?}");
+    // A new process, whose first list is old: most of what went is gone from it, the namespace is not.
+    facts.namespace = there;
+    facts.children = facts.children.into_iter().take(2).collect();
+    facts.now += SignedDuration::from_mins(1);
+    let again = decide(&facts);
+    assert_eq!(again.status, Some(facts.preview.status), "nothing new is said");
+}

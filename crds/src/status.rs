@@ -187,6 +187,9 @@ pub struct PinnedImage {
     pub name: String,
     /// The tag that was looked up.
     pub tag: String,
+    /// The commit it was looked up for: another commit may have another image under the same tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitSha>,
     /// What it stood for when it was first seen.
     pub digest: String,
     /// Digests that a runtime may report for it instead: those of its platforms.

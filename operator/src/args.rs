@@ -27,8 +27,7 @@ enum Role {
         /// Only this kind, by its plural name
         kind: Option<String>,
     },
-    /// Print the cluster roles that the operator needs
-    #[command(hide = true)]
+    /// Print the cluster roles that the operator needs, as YAML for `kubectl apply --filename=-`
     Roles {
         /// YAML, or a list in JSON
         #[arg(long, default_value = "yaml", value_parser = ["yaml", "json"])]
@@ -67,9 +66,9 @@ struct Operator {
     /// How long a Lease holds without being renewed, from 4s to 5m
     #[arg(long, env = "UNDERSTUDY_LEASE_DURATION", default_value = "8s", value_parser = lease)]
     lease_duration: u64,
-    /// Who we are in the Lease; the pod's name in a cluster
-    #[arg(long, env = "HOSTNAME", default_value = "understudy", hide = true)]
-    identity: String,
+    /// Who we are in the Lease: the pod's name, so that a restarted container takes its Lease back at once
+    #[arg(long, env = "POD_NAME", hide = true)]
+    identity: Option<String>,
     /// A registry that is spoken to without TLS, as host:port (repeatable)
     #[arg(long, env = "UNDERSTUDY_PLAIN_HTTP_REGISTRY", value_delimiter = ',')]
     plain_http_registry: Vec<String>,
@@ -89,7 +88,7 @@ struct Operator {
     #[arg(
         long,
         env = "UNDERSTUDY_LOG_FILTER",
-        default_value = "info,kube_runtime=warn,kube_client=warn"
+        default_value = "info,kube_runtime=warn,kube_client=off"
     )]
     log_filter: String,
 }
@@ -133,6 +132,19 @@ fn mirror(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Outside a pod two of us may run on one machine, and each is somebody else.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    match (host, std::env::var_os("KUBERNETES_SERVICE_HOST")) {
+        (Some(pod), Some(_)) => pod,
+        (host, _) => {
+            let host = host.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+            let host = host.map_or_else(|| "understudy".to_owned(), |host| host.trim().to_owned());
+            format!("{host}-{}", std::process::id())
+        }
+    }
+}
+
 impl Operator {
     fn options(self) -> Options {
         Options {
@@ -147,7 +159,9 @@ impl Operator {
             url_port: self.url_port,
             admin_listen: self.admin_listen,
             max_concurrent: self.max_concurrent,
-            lease: self.leader_elect.then_some((self.identity, self.lease_duration)),
+            lease: self
+                .leader_elect
+                .then(|| (self.identity.unwrap_or_else(identity), self.lease_duration)),
             registries: Registries {
                 plain_http: self.plain_http_registry,
                 mirrors: self.registry_mirror,

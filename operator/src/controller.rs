@@ -285,8 +285,8 @@ fn ask(world: &Arc<World>, facts: &Facts, question: Ask) {
                     Some(secret) => credentials_of(&here, secret, &name).await,
                     None => RegistryAuth::Anonymous,
                 };
-                let at = Timestamp::now();
-                (at, here.registries.look(&name, &tag, auth, platforms(&here)).await)
+                let found = here.registries.look(&name, &tag, auth, platforms(&here)).await;
+                (Timestamp::now(), found)
             };
             world.images.ask(key, answer, then);
         }

@@ -12,11 +12,15 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, error::ErrorKind};
 
 fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
+        Err(asked) if asked.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = asked.print();
+            return ExitCode::from(2);
+        }
         Err(wrong) if wrong.use_stderr() => {
             let text = wrong.render().to_string();
             // What is missing stands in the lines below the first.

@@ -27,6 +27,9 @@ use crate::{
 /// How long looks that are under way may take to end after a signal.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long one renewal of the lease may take: less than [`GRACE`].
+const RENEWAL: Duration = Duration::from_secs(2);
+
 /// How many seconds before its end the lease is renewed.
 const GRACE: u64 = 3;
 
@@ -53,7 +56,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     Connect(#[from] connect::Error),
     /// The address is taken.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; choose another with `--admin-listen`")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -86,11 +89,26 @@ pub(crate) async fn run(options: Options) -> Result<(), Error> {
     lead(&options, stop).await
 }
 
+async fn connect(
+    options: &Options,
+    patience: Option<Duration>,
+) -> Result<kube::Client, connect::Error> {
+    connect::connect(options.kubeconfig.clone(), options.context.clone(), patience).await
+}
+
+fn watched(options: &Options) -> String {
+    match options.namespaces.as_slice() {
+        [] => "every namespace".to_owned(),
+        some => format!("the namespaces {}", some.join(", ")),
+    }
+}
+
 /// Resolves when the process is to end.
 type Stop = Shared<BoxFuture<'static, ()>>;
 
 async fn lead(options: &Options, stop: Stop) -> Result<(), Error> {
-    let client = connect::connect(options.kubeconfig.clone(), options.context.clone()).await?;
+    let client = connect(options, None).await?;
+    tracing::info!("understudy {} watches {}", env!("CARGO_PKG_VERSION"), watched(options));
     let settings = Settings {
         base_domain: options.base_domain.clone(),
         url_scheme: options.url_scheme.clone(),
@@ -107,7 +125,8 @@ async fn lead(options: &Options, stop: Stop) -> Result<(), Error> {
     let _admin = AbortOnDrop(tokio::spawn(admin::serve(listener, Arc::clone(&world))));
     let _watches = follow(&world, &options.namespaces);
     let ready = async {
-        let held = hold(client, options).await?;
+        // A Lease that is not renewed in time is lost, so a renewal that hangs is given up while it holds.
+        let held = hold(connect(options, Some(RENEWAL)).await?, options).await?;
         synced(&world).await;
         Ok::<_, Error>(held)
     };
@@ -195,6 +214,7 @@ async fn hold(client: kube::Client, options: &Options) -> Result<Held, Error> {
         .await
         .map_err(|error| Error::Lease(error.to_string()))?;
     let (mut leading, task) = manager.watch().await;
+    tracing::info!("{identity} asks for the lease, and waits while somebody else leads");
     while !*leading.borrow_and_update() {
         if leading.changed().await.is_err() {
             return Err(Error::Lost);

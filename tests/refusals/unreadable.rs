@@ -10,7 +10,7 @@ use understudy_fakes::{
     scene::{COMMITS, small},
 };
 
-use crate::{refused, stacks::Case, write};
+use crate::{object, refused, stacks::Case, write};
 
 /// Puts a field of any type into a kind, writes with it, and puts the schema back.
 async fn stored(
@@ -58,7 +58,9 @@ pub(crate) async fn story(scene: &Scene) -> Result<String> {
     let bad = json!({"spec": {"pullRequest": {"draft": "perhaps"}}});
     let (field, preview) = ("pullRequest/properties/draft", scene.preview("unreadable"));
     stored(&scene.cluster, "previewenvironments", field, &preview, &bad).await?;
+    deep(scene).await?;
     let user = format!("template: {}", refused(scene, "broken").await?);
+    let deep = format!("deep: {}", refused(scene, "deep").await?);
     let own = format!("preview: {}", refused(scene, "unreadable").await?);
     // An operator that starts with them there serves the others as well.
     scene.operator.lock().await.kill().await;
@@ -74,5 +76,21 @@ pub(crate) async fn story(scene: &Scene) -> Result<String> {
     }
     scene.cluster.patch(&template, &json!({"spec": {"isolation": {"mend": true}}})).await?;
     scene.reach("broken", "Ready", COMMITS[0]).await?;
-    Ok([user, own].join("\n"))
+    // One that cannot even be parsed is told so again by the operator that began with it.
+    assert_eq!(format!("deep: {}", refused(scene, "deep").await?), deep);
+    Ok([user, own, deep].join("\n"))
+}
+
+/// A template nested deeper than most programs read: the API server takes ten thousand levels
+/// (`sigs.k8s.io/json`), `serde_json` 128.
+async fn deep(scene: &Scene) -> Result<()> {
+    let mut spec = small();
+    spec["source"]["inline"][0]["x"] = json!("DEEP");
+    let template = object("PreviewTemplate", "deep", &spec).to_string();
+    let nested = "[".repeat(200) + &"]".repeat(200);
+    let template = template.replace("\"DEEP\"", &nested);
+    let all = path(&scene.namespace, "previewtemplates", "");
+    // Not even its answer can be parsed.
+    let _ = scene.cluster.create_yaml(&all, template).await;
+    write(scene, &Case { name: "deep", template: None, preview: json!({}) }).await
 }

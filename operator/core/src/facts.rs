@@ -173,8 +173,8 @@ pub struct Probe {
     pub namespace_uid: String,
     /// Its name.
     pub namespace: String,
-    /// The commit that is to answer.
-    pub commit: String,
+    /// A digest of everything that is to answer: what another stack answered says nothing.
+    pub stands: String,
     /// The Service.
     pub service: String,
     /// Its port.

@@ -3,13 +3,22 @@
 //! Only strings are rendered, and a string stays one: whatever a value contains, it cannot change the
 //! structure around it. A name that is not defined is a refusal that says which one was meant.
 
-use std::collections::BTreeMap;
+mod tags;
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, syntax::SyntaxConfig};
 use serde_json::{Map, Value};
 
 /// The longest text that a string may become, in bytes.
 const LONGEST: usize = 64 << 10;
+
+/// The longest that everything below one manifest may become, in bytes: no larger object could be stored.
+const LONGEST_ALL: usize = 1 << 20;
 
 /// How many steps rendering one string may take; a plain replacement takes less than ten.
 const FUEL: u64 = 10_000;
@@ -72,6 +81,9 @@ impl Parameters {
 
     /// The defined names that a text uses; none if it is no text with parameters.
     pub fn used(&self, text: &str) -> Vec<String> {
+        if tags::check(text).is_err() {
+            return Vec::new();
+        }
         let mut environment = Environment::empty();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let Ok(template) = environment.template_from_str(text) else { return Vec::new() };
@@ -83,14 +95,21 @@ impl Parameters {
 
     /// Renders every string below `value`; names of fields are left as they are.
     pub fn render(&self, value: &Value) -> Result<Value, Refusal> {
-        self.below(value, "")
+        self.below(value, "", &Cell::new(LONGEST_ALL))
     }
 
     /// Renders one text; `place` is where it stands, for the refusal.
     pub fn render_text(&self, text: &str, place: &str) -> Result<String, Refusal> {
+        self.text(text, place, &Cell::new(LONGEST_ALL))
+    }
+
+    /// Renders one text, as long as there is room for it.
+    fn text(&self, text: &str, place: &str, room: &Cell<usize>) -> Result<String, Refusal> {
         if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
             return Ok(text.to_owned());
         }
+        tags::check(text)
+            .map_err(|problem| Refusal::Malformed { place: place.to_owned(), problem })?;
         let mut environment = Environment::empty();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
@@ -103,31 +122,37 @@ impl Parameters {
         if let Some(name) = used.into_iter().find(|name| !self.values.contains_key(name)) {
             return Err(self.undefined(place, name));
         }
-        let rendered = template.render(self.tree()).map_err(|error| match error.kind() {
-            ErrorKind::OutOfFuel => Refusal::TooLarge { place: place.to_owned() },
-            _ => malformed(place, &error),
-        })?;
-        if rendered.len() > LONGEST {
-            return Err(Refusal::TooLarge { place: place.to_owned() });
-        }
-        Ok(rendered)
+        let mut page = Page { text: Vec::new(), room: LONGEST.min(room.get()) };
+        template.render_captured_to(self.tree(), &mut page).map(drop).map_err(
+            |error| match error.kind() {
+                ErrorKind::OutOfFuel | ErrorKind::WriteFailure => {
+                    Refusal::TooLarge { place: place.to_owned() }
+                }
+                _ => malformed(place, &error),
+            },
+        )?;
+        room.set(room.get().saturating_sub(page.text.len()));
+        String::from_utf8(page.text).map_err(|_| Refusal::Malformed {
+            place: place.to_owned(),
+            problem: "it is no text".to_owned(),
+        })
     }
 
-    fn below(&self, value: &Value, place: &str) -> Result<Value, Refusal> {
+    fn below(&self, value: &Value, place: &str, room: &Cell<usize>) -> Result<Value, Refusal> {
         match value {
-            Value::String(text) => self.render_text(text, place).map(Value::String),
+            Value::String(text) => self.text(text, place, room).map(Value::String),
             Value::Array(items) => {
                 let rendered = items.iter().enumerate();
                 rendered
-                    .map(|(index, item)| self.below(item, &format!("{place}[{index}]")))
+                    .map(|(index, item)| self.below(item, &format!("{place}[{index}]"), room))
                     .collect()
             }
             Value::Object(fields) => {
                 let mut rendered = Map::new();
                 for (name, field) in fields {
                     let dot = if place.is_empty() { "" } else { "." };
-                    rendered
-                        .insert(name.clone(), self.below(field, &format!("{place}{dot}{name}"))?);
+                    let below = self.below(field, &format!("{place}{dot}{name}"), room)?;
+                    rendered.insert(name.clone(), below);
                 }
                 Ok(Value::Object(rendered))
             }
@@ -159,6 +184,26 @@ impl Parameters {
             .min()
             .map(|(_, known)| known.to_owned());
         Refusal::Undefined { place: place.to_owned(), name, nearest }
+    }
+}
+
+/// A page that takes no more than it has room for.
+struct Page {
+    text: Vec<u8>,
+    room: usize,
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.text.len() + bytes.len() > self.room {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -44,8 +44,8 @@ pub struct Container {
     pub waiting: Option<(String, String)>,
     /// How it ended the last time.
     pub ended: Option<Ended>,
-    /// Whether it runs now.
-    pub running: bool,
+    /// Since when it runs; `None` while it does not.
+    pub running: Option<Timestamp>,
     /// Whether it is ready.
     pub ready: bool,
 }
@@ -131,7 +131,10 @@ fn container(spec: &Value, status: Option<&Value>) -> Container {
         restarts: status.get("restartCount").and_then(Value::as_i64).unwrap_or(0),
         waiting: reason("/state/waiting"),
         ended,
-        running: status.pointer("/state/running").is_some(),
+        // Running since nobody knows when is since long ago.
+        running: status
+            .pointer("/state/running")
+            .map(|running| time(running, "/startedAt").unwrap_or(Timestamp::MIN)),
         ready: status.get("ready") == Some(&Value::Bool(true)),
     }
 }

@@ -4,6 +4,7 @@
 //! Rules only look; they never change an object. All refusals of a stack are found at once, so that a
 //! person mends them in one go.
 
+mod claims;
 mod kinds;
 mod metadata;
 mod pods;
@@ -32,6 +33,8 @@ pub struct Allowance {
     pub secrets: BTreeSet<String>,
     /// Secrets that may stand under `imagePullSecrets` and nowhere else.
     pub pull_secrets: BTreeSet<String>,
+    /// Whether nothing was filled in: what would have been replaced is refused.
+    pub unmended: bool,
 }
 
 /// Something a stack asks for and does not get: the user must change it.
@@ -79,6 +82,7 @@ pub fn refusals(stack: &[Value], allowance: &Allowance) -> Vec<Refusal> {
         let mut one = found.of(&name);
         if kinds::look(object, allowance, &mut one) {
             metadata::look(object, &mut one);
+            claims::look(object, &mut one);
             services::look(object, &mut one);
             pods::look(object, allowance, &declared, &mut one);
             values::look(object, &mut one);

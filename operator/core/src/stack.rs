@@ -78,17 +78,20 @@ pub fn stack(
     let parameters = parameters(template, preview, hosts);
     let mut faults = Faults { sentences: nested(template, &parameters), ..Faults::default() };
     let raw = template.source.inline.iter().flatten().enumerate();
-    let mut rendered = Vec::new();
+    let (mut rendered, mut size) = (Vec::new(), 0);
     for (index, manifest) in raw {
         let manifest = Value::Object(manifest.0.clone());
         let name = match (text(&manifest, "/kind"), text(&manifest, "/metadata/name")) {
             ("", _) | (_, "") => format!("manifest {}", index + 1),
             (kind, name) => format!("{kind} {name}"),
         };
-        faults
-            .keep(&name, parameters.render(&manifest))
-            .into_iter()
-            .for_each(|one| rendered.push(one));
+        let Some(one) = faults.keep(&name, parameters.render(&manifest)) else { continue };
+        size += one.to_string().len();
+        rendered.push(one);
+        // It is refused for its size already: the rest would only cost memory.
+        if size > policy::LARGEST_STACK {
+            break;
+        }
     }
     let images = images(&template.images, &parameters, &mut faults);
     let checks = checks(&template.checks, &parameters, &mut faults);
@@ -233,8 +236,15 @@ pub fn allowance(template: &PreviewTemplateSpec) -> Allowance {
     Allowance {
         pod_security: template.isolation.pod_security,
         extra_kinds: template.isolation.extra_kinds.clone(),
-        secrets: template.secrets.iter().map(|secret| secret.name.to_string()).collect(),
+        // What is given for pulling is given for nothing else, not even to those who are trusted.
+        secrets: template
+            .secrets
+            .iter()
+            .map(|secret| secret.name.to_string())
+            .filter(|name| !pull_secrets.contains(name))
+            .collect(),
         pull_secrets,
+        unmended: !template.isolation.mend,
     }
 }
 

@@ -1,10 +1,16 @@
 //! Requests to the API server: JSON in, JSON out, one request for one call and no repetition.
 
+use std::time::Duration;
+
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use kube::{Client, client::Body};
 use serde_json::Value;
 use understudy_crds::label::FIELD_MANAGER;
+
+/// The longest that a request may take: the API server itself gives up after 60 s (`--request-timeout`). What is
+/// never answered would hold a preview, and a place among those looked at, for ever.
+const PATIENCE: Duration = Duration::from_secs(65);
 
 /// The API server.
 #[derive(Clone)]
@@ -70,6 +76,11 @@ impl Error {
         matches!(self, Self::Answer { reason, .. } if reason == "AlreadyExists")
     }
 
+    /// Whether there was an answer that nobody can read: asking again gives the same.
+    pub(crate) fn is_illegible(&self) -> bool {
+        matches!(self, Self::Send { source, .. } if source.is::<serde_json::Error>())
+    }
+
     /// When the API server asked us to come back, in seconds.
     pub(crate) const fn retry_after(&self) -> Option<u64> {
         match self {
@@ -99,6 +110,11 @@ impl Api {
 
     /// Reads something that is no JSON, at most that many bytes of it.
     pub(crate) async fn read(&self, path: &str, longest: usize) -> Result<(u16, Vec<u8>), Error> {
+        let act = format!("GET {}", path.split('?').next().unwrap_or_default());
+        in_time(&act, self.read_slowly(path, longest)).await
+    }
+
+    async fn read_slowly(&self, path: &str, longest: usize) -> Result<(u16, Vec<u8>), Error> {
         let act = format!("GET {path}");
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Send {
             act: act.clone(),
@@ -152,6 +168,17 @@ impl Api {
         body: Option<&Value>,
     ) -> Result<Value, Error> {
         let act = format!("{method} {}", path.split('?').next().unwrap_or_default());
+        in_time(&act, self.send_slowly(method, path, content, body)).await
+    }
+
+    async fn send_slowly(
+        &self,
+        method: Method,
+        path: &str,
+        content: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Error> {
+        let act = format!("{method} {}", path.split('?').next().unwrap_or_default());
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Send {
             act: act.clone(),
             source,
@@ -173,6 +200,13 @@ impl Api {
         let after = after.and_then(|value| value.to_str().ok()?.parse().ok());
         Err(refusal(act, head.status.as_u16(), after, &parsed.unwrap_or_default()))
     }
+}
+
+async fn in_time<T>(act: &str, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
+        let source = format!("no answer within {} s", PATIENCE.as_secs()).into();
+        Err(Error::Send { act: act.to_owned(), source })
+    })
 }
 
 fn refusal(act: String, code: u16, retry_after: Option<u64>, said: &Value) -> Error {

@@ -282,12 +282,15 @@ async fn weighed_apply(
     let Error::Answer { code, reason, message, .. } = &error else { return Err(error) };
     let lag = facts.preview.created.duration_until(facts.now) < RIGHTS_LAG;
     match code {
-        // A kind that the cluster does not have, or not under the name we think.
-        404 if message.contains("could not find the requested resource") => {
-            Ok(refused(id, message))
-        }
         // The namespace went under us.
-        404 => Ok(Applied::Wait(SOON)),
+        404 if reason == "NotFound" && message.starts_with("namespaces \"") => {
+            Ok(Applied::Wait(SOON))
+        }
+        // A kind that the cluster does not have, or not in this version.
+        404 => {
+            let sentence = format!("the cluster does not have {} in {}", id.kind, id.api_version);
+            Ok(refused(id, &sentence))
+        }
         403 if reason == "Forbidden" && message.contains("cannot") => {
             if lag {
                 Ok(Applied::Wait(SOON))

@@ -23,10 +23,11 @@ pub(crate) enum Error {
     Reach(#[source] Box<kube::Error>),
 }
 
-/// Connects.
+/// Connects; `patience` is how long an answer may take, if that is not up to each request.
 pub(crate) async fn connect(
     kubeconfig: Option<PathBuf>,
     context: Option<String>,
+    patience: Option<Duration>,
 ) -> Result<Client, Error> {
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let read = |error: Box<dyn std::error::Error + Send + Sync>| Error::ReadConfig(error);
@@ -45,6 +46,7 @@ pub(crate) async fn connect(
     // A request that failed is looked at by us: repeating it blindly could make two of one.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(10));
+    config.read_timeout = patience;
     config.write_timeout = Some(Duration::from_secs(30));
     Client::try_from(config).map_err(|error| Error::Reach(Box::new(error)))
 }

@@ -127,10 +127,17 @@ pub(crate) async fn gather(world: &World, facts: &mut Facts) -> Result<(), Error
     Ok(())
 }
 
+/// Under which name it is noted why a template could not be parsed.
+pub(crate) const UNPARSED: &str = "unparsed";
+
 /// The template, and a word that changes when it does.
 fn template(found: Option<&Value>) -> (Named<PreviewTemplateSpec>, String) {
     let Some(found) = found else { return (Named::Absent, String::new()) };
     let version = found.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+    // One whose text could not even be parsed: only what was said of it is there.
+    if let Some(why) = found.get(UNPARSED).and_then(Value::as_str) {
+        return (Named::Unreadable(why.to_owned()), version.unwrap_or_default().to_owned());
+    }
     let template = match read::<PreviewTemplate>(found.clone()) {
         Ok(template) => Named::There(Box::new(template.spec)),
         Err(error) => Named::Unreadable(error),

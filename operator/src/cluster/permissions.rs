@@ -13,10 +13,12 @@ const FOLLOW: &[&str] = &["list", "watch"];
 
 /// Everywhere: our own kinds, namespaces, the binding by which we are given more inside previews, and
 /// sight of the kinds that previews are made of. No Secret, no log, no write inside a preview.
-const CLUSTER: [Rule; 10] = [
+const CLUSTER: [Rule; 11] = [
     Rule(&[GROUP], &["previewenvironments"], &["get", "list", "watch", "patch"]),
     Rule(&[GROUP], &["previewenvironments/status"], &["patch"]),
-    Rule(&[GROUP], &["previewtemplates", "previewrepositories"], FOLLOW),
+    Rule(&[GROUP], &["previewrepositories"], FOLLOW),
+    // Watched by their metadata, and read one by one.
+    Rule(&[GROUP], &["previewtemplates"], &["get", "list", "watch"]),
     Rule(&[""], &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"]),
     Rule(&["rbac.authorization.k8s.io"], &["rolebindings"], &["list", "watch", "create", "patch"]),
     Rule(&["events.k8s.io"], &["events"], &["create"]),

@@ -1,13 +1,13 @@
 //! Following the cluster: one watch of each kind by our label, whatever the number of previews, and one
 //! of each of our own kinds.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt};
 use kube::{
     Api, Resource,
     api::{DynamicObject, PartialObjectMeta},
-    core::ApiResource,
+    core::{ApiResource, DynamicResourceScope},
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
 use serde_json::Value;
@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use understudy_crds::label;
 
 use super::{
+    gather::UNPARSED,
     inventory::Origin,
-    kinds::{FOLLOWED, Sight},
+    kinds::{FOLLOWED, Kind, Sight},
     world::{World, our_kind, preview_kind},
 };
 
@@ -65,12 +66,14 @@ pub(crate) fn follow(world: &Arc<World>, namespaces: &[String]) -> JoinSet<()> {
             [("PreviewTemplate", "previewtemplates"), ("PreviewRepository", "previewrepositories")]
         {
             let resource = our_kind(kind, plural);
-            let stream = watcher(api(world, namespace, &resource), config());
+            let api = api::<PartialObjectMeta<DynamicObject>>(world, namespace, &resource);
+            let stream = watcher(api, config());
             world.sync(&watch_name(kind, namespace), false);
             tasks.spawn(named(Arc::clone(world), resource, namespace.clone(), stream));
         }
         let resource = preview_kind();
-        let stream = watcher(api(world, namespace, &resource), config());
+        let api = api::<DynamicObject>(world, namespace, &resource);
+        let stream = watcher(api, config());
         world.sync(&watch_name(&resource.kind, namespace), false);
         tasks.spawn(previews(Arc::clone(world), namespace.clone(), stream));
     }
@@ -85,7 +88,10 @@ fn watch_name(kind: &str, namespace: &str) -> String {
     if namespace.is_empty() { kind.to_owned() } else { format!("{kind} in {namespace}") }
 }
 
-fn api(world: &World, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
+fn api<K>(world: &World, namespace: &str, resource: &ApiResource) -> Api<K>
+where
+    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+{
     let client = world.api.client();
     if namespace.is_empty() {
         Api::all_with(client, resource)
@@ -144,17 +150,51 @@ async fn children<K>(
     }
 }
 
+/// The whole of an object that is watched by its metadata: a template is read by itself, so that one which
+/// cannot be parsed takes no other with it. `None` if it is gone.
+async fn body(
+    world: &World,
+    object: &PartialObjectMeta<DynamicObject>,
+    resource: &ApiResource,
+) -> Option<Value> {
+    let mut known = whole(object, resource);
+    if resource.kind != "PreviewTemplate" {
+        return Some(known);
+    }
+    let metadata = &object.metadata;
+    let path = Kind::of(&resource.api_version, &resource.plural).path(
+        metadata.namespace.as_deref().unwrap_or_default(),
+        metadata.name.as_deref().unwrap_or_default(),
+    );
+    let mut pause = Duration::from_millis(250);
+    loop {
+        match world.api.get(&path).await {
+            Ok(body) => return body,
+            Err(error) if error.is_illegible() => {
+                let fields = known.as_object_mut()?;
+                tracing::debug!("a template cannot be parsed: {error}");
+                let why = "it is nested deeper than 128 levels, or is no JSON";
+                fields.insert(UNPARSED.to_owned(), why.into());
+                return Some(known);
+            }
+            Err(error) => tracing::warn!("a template is not read yet: {error}"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
+
 async fn named(
     world: Arc<World>,
     resource: ApiResource,
     namespace: String,
-    stream: impl Stream<Item = watcher::Result<Event<DynamicObject>>>,
+    stream: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<DynamicObject>>>>,
 ) {
     let field = if resource.kind == "PreviewTemplate" { "templateRef" } else { "repositoryRef" };
     let mut stream = std::pin::pin!(stream.default_backoff());
     let mut listed = HashMap::new();
     while let Some(event) = stream.next().await {
-        let name = |object: &DynamicObject| {
+        let name = |object: &PartialObjectMeta<DynamicObject>| {
             let metadata = &object.metadata;
             (
                 metadata.namespace.clone().unwrap_or_default(),
@@ -164,7 +204,9 @@ async fn named(
         match event {
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(object)) => {
-                listed.insert(name(&object), Arc::new(whole(&object, &resource)));
+                if let Some(body) = body(&world, &object, &resource).await {
+                    listed.insert(name(&object), Arc::new(body));
+                }
             }
             Ok(Event::InitDone) => {
                 let fresh = std::mem::take(&mut listed);
@@ -182,10 +224,10 @@ async fn named(
             }
             Ok(Event::Apply(object)) => {
                 let name = name(&object);
-                world
-                    .named(&resource.kind)
-                    .insert(name.clone(), Arc::new(whole(&object, &resource)));
-                world.wake_users(field, &name);
+                if let Some(body) = body(&world, &object, &resource).await {
+                    world.named(&resource.kind).insert(name.clone(), Arc::new(body));
+                    world.wake_users(field, &name);
+                }
             }
             Ok(Event::Delete(object)) => {
                 let name = name(&object);
@@ -231,5 +273,13 @@ async fn previews(
 }
 
 fn complain(kind: &str, error: &watcher::Error) {
-    tracing::warn!(watch.kind = kind, "the watch of {kind} is begun again: {error}");
+    let text = error.to_string();
+    if text.contains("404 page not found") {
+        tracing::warn!(
+            watch.kind = kind,
+            "the cluster does not know {kind} yet: understudy crds | kubectl apply --server-side --filename=-"
+        );
+        return;
+    }
+    tracing::warn!(watch.kind = kind, "the watch of {kind} is begun again: {text}");
 }

@@ -11,6 +11,9 @@ use crate::cluster::api::Api;
 const LINES: u32 = 60;
 const BYTES: usize = 64 << 10;
 
+/// How the kubelet begins what it says instead of a log that is gone (`pkg/kubelet/kubelet_pods.go`).
+const GONE: &str = "unable to retrieve container logs for ";
+
 /// A secret shorter than this would blot out ordinary words.
 const SHORTEST_SECRET: usize = 6;
 
@@ -33,7 +36,10 @@ pub(crate) async fn end(api: &Api, log: &LogEnd) -> Option<String> {
             // What was cut off in the middle could be half of a secret.
             let kept =
                 if whole { &read } else { read.rsplit_once('\n').map_or("", |(kept, _)| kept) };
-            text = Some(kept.to_owned());
+            // The node says so with 200 when the container it was asked for is gone.
+            if !kept.starts_with(GONE) {
+                text = Some(kept.to_owned());
+            }
         }
     }
     Some(redacted(plain(&text?), &secrets(api, &log.namespace).await?))

@@ -174,9 +174,10 @@ fn said(error: &OciDistributionError) -> ImageFound {
         OciDistributionError::RequestError(error) if error.is_timeout() => {
             ImageFound::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()))
         }
-        OciDistributionError::RequestError(error) if error.is_connect() => {
-            ImageFound::Unavailable("no connection".to_owned())
-        }
+        OciDistributionError::RequestError(error) if error.is_connect() => ImageFound::Unavailable(
+            "no connection; one that speaks plain HTTP is named with `--plain-http-registry`"
+                .to_owned(),
+        ),
         // The text may hold a URL with credentials in it; it is for nobody's eyes.
         _ => ImageFound::Unavailable("its answer is not understood".to_owned()),
     }

@@ -144,7 +144,10 @@ impl Bed {
 
     /// A command that runs inside the bed's network, mounts and PID namespace.
     pub fn inside(&self, program: &str) -> Result<Command> {
-        let mut command = Command::new("nsenter");
+        // A terminal's interrupt is for the command. Were its parent to end of it, the command would be killed
+        // before it could end in order.
+        let mut command = Command::new("env");
+        command.args(["--ignore-signal=INT", "nsenter"]);
         command.arg(format!("--target={}", self.holder()?));
         command.args(["--mount", "--net", "--pid"]);
         if let Ok(here) = std::env::current_dir() {
@@ -153,7 +156,8 @@ impl Bed {
             command.arg(folder);
         }
         // The command ends with us: its parent in the bed is the process that nsenter leaves outside.
-        command.args(["--", "setpriv", "--pdeathsig", "KILL", "--"]).arg(program);
+        command.args(["--", "setpriv", "--pdeathsig", "KILL", "--"]);
+        command.args(["env", "--default-signal=INT"]).arg(program);
         // A proxy of the host cannot be reached from there.
         for proxy in
             ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]

@@ -40,10 +40,10 @@ pub(super) struct Checked {
 pub(super) fn route(
     facts: &Facts,
     template: &PreviewTemplateSpec,
-    since: Timestamp,
+    (since, stands): (Timestamp, &str),
     asks: &mut Vec<Ask>,
 ) -> Result<(), Stop> {
-    let Some(probe) = probe(facts, template, "/", None) else { return Ok(()) };
+    let Some(probe) = probe(facts, template, stands, ("/", None)) else { return Ok(()) };
     let probed = facts.probes.get(&probe);
     // Answers are not kept for ever, nor over a restart: that nobody asked yet says nothing about the route.
     let Some(Probed { answer, .. }) = probed else {
@@ -90,7 +90,7 @@ pub(super) fn checks(
         let result = match noted {
             // The first result stands, for this check of these pods.
             Some(noted) => noted.clone(),
-            None => look(facts, template, check, since, (&mut *asks, &mut checked.next)),
+            None => look(facts, template, check, (since, stands), (&mut *asks, &mut checked.next)),
         };
         checked.results.push(CheckResult { judged: Some(judged), ..result });
     }
@@ -101,12 +101,12 @@ fn look(
     facts: &Facts,
     template: &PreviewTemplateSpec,
     check: &HttpCheck,
-    since: Timestamp,
+    (since, stands): (Timestamp, &str),
     (asks, next): (&mut Vec<Ask>, &mut Option<Timestamp>),
 ) -> CheckResult {
     let commit = &facts.preview.spec.commit;
     let contains = check.contains.clone();
-    let Some(probe) = probe(facts, template, &check.path, contains) else {
+    let Some(probe) = probe(facts, template, stands, (&check.path, contains)) else {
         return result(check, commit, Verdict::NotProven, None, "nothing is exposed");
     };
     let probed = facts.probes.get(&probe).filter(|probed| probed.at >= since);
@@ -163,14 +163,14 @@ pub(super) fn rounded(duration: SignedDuration) -> f64 {
 fn probe(
     facts: &Facts,
     template: &PreviewTemplateSpec,
-    path: &str,
-    contains: Option<String>,
+    stands: &str,
+    (path, contains): (&str, Option<String>),
 ) -> Option<Probe> {
     let first = template.expose.first()?;
     Some(Probe {
         namespace_uid: super::namespace_uid(facts),
         namespace: super::namespace_name(facts),
-        commit: facts.preview.spec.commit.to_string(),
+        stands: stands.to_owned(),
         service: first.service.to_string(),
         port: first.port,
         path: path.to_owned(),

@@ -25,11 +25,22 @@ impl Way<'_> {
         for grant in &template.secrets {
             let Some(keys) = &grant.generate else { continue };
             let id = secret(grant.name.as_str());
-            if !facts.children.contains_key(&id) {
-                let object = serde_json::json!({
+            let wanted = marked(
+                owner,
+                Rank::Configuration,
+                serde_json::json!({
                     "apiVersion": "v1", "kind": "Secret", "metadata": {"name": id.name}, "type": "Opaque",
-                });
-                let object = marked(owner, Rank::Configuration, object).object;
+                }),
+            );
+            let there = facts.children.get(&id);
+            // One that was copied under this name before is not what is wanted now.
+            let other = there.filter(|child| child.applied() != wanted.digest());
+            if let Some(child) = other {
+                let uid = child.uid.clone();
+                self.acts.push(Act::Write(diff::Write::Delete { id: id.clone(), uid }));
+            }
+            if there.is_none() || other.is_some() {
+                let object = wanted.object;
                 let keys = keys.iter().map(|key| key.0.clone()).collect();
                 self.acts.push(Act::Write(diff::Write::Generate { object, keys }));
             }
@@ -79,6 +90,20 @@ pub(super) fn granted(template: &PreviewTemplateSpec, facts: &Facts) -> BTreeSet
     let made = template.secrets.iter().filter(|grant| grant.generate.is_some());
     let made = made.map(|grant| grant.name.to_string());
     copied(template, facts.preview.spec.trust).into_keys().chain(made).collect()
+}
+
+/// Secrets of the template that stand there and that this preview may have no more.
+pub(super) fn withdrawn<'facts>(
+    template: &'facts PreviewTemplateSpec,
+    facts: &'facts Facts,
+    granted: &'facts BTreeSet<String>,
+) -> impl Iterator<Item = diff::Write> + 'facts {
+    let named = template.secrets.iter().map(|grant| grant.name.as_str());
+    named.filter(|name| !granted.contains(*name)).filter_map(|name| {
+        let id = secret(name);
+        let child = facts.children.get(&id).filter(|child| !child.deleting)?;
+        Some(diff::Write::Delete { id, uid: child.uid.clone() })
+    })
 }
 
 fn secret(name: &str) -> ObjectId {

@@ -31,11 +31,13 @@ pub(super) fn pins(
     activity: Timestamp,
     asks: &mut Vec<Ask>,
 ) -> Result<Vec<PinnedImage>, Stop> {
+    let commit = &facts.preview.spec.commit;
     let noted: BTreeMap<(&str, &str), &PinnedImage> = facts
         .preview
         .status
         .images
         .iter()
+        .filter(|pin| pin.commit.as_ref() == Some(commit))
         .map(|pin| ((pin.name.as_str(), pin.tag.as_str()), pin))
         .collect();
     let mut pins = Vec::new();
@@ -77,8 +79,9 @@ fn look(
         return Err(Stop::quiet(format!("looking for {whole}")));
     };
     if let ImageFound::Found { digest, platforms } = &looked.found {
-        let (name, tag) = key;
-        return Ok(PinnedImage { name, tag, digest: digest.clone(), platforms: platforms.clone() });
+        let ((name, tag), commit) = (key, Some(facts.preview.spec.commit.clone()));
+        let (digest, platforms) = (digest.clone(), platforms.clone());
+        return Ok(PinnedImage { name, tag, commit, digest, platforms });
     }
     let (reason, why) = said(&looked.found);
     if facts.now >= end {
@@ -93,9 +96,11 @@ fn look(
         ImageFound::RateLimited => LATER,
         _ => (waited / 6).clamp(OFTEN, SELDOM),
     };
-    let next = later(looked.at, pause).min(end);
+    let mut next = later(looked.at, pause).min(end);
     if facts.now >= next {
         asks.push(ask);
+        // The answer brings us back; until then there is nothing to look for.
+        next = later(facts.now, SELDOM).min(end);
     }
     Err(Stop::waiting(reason, format!("{whole}: {why}"), next))
 }

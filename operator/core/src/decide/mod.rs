@@ -165,7 +165,14 @@ fn notice(facts: &Facts, phase: Phase, reason: &str, note: &str) -> Option<Notic
         Phase::Failed | Phase::Refused => true,
         _ => return None,
     };
-    let key = format!("{}/{}/{phase:?}/{reason}", facts.preview.uid, facts.preview.generation);
+    let what = format!("{}/{}/{phase:?}/{reason}", facts.preview.uid, facts.preview.generation);
+    // Counted, so that what happens again is told again, and what goes on is not.
+    let last = facts.preview.status.last_event.as_deref().and_then(|last| last.rsplit_once('/'));
+    let key = match last {
+        Some((told, count)) if told == what => format!("{what}/{count}"),
+        Some((_, count)) => format!("{what}/{}", count.parse().unwrap_or(0_u32) + 1),
+        None => format!("{what}/0"),
+    };
     Some(Notice { key, reason: format!("{phase:?}"), note: note.to_owned(), warning })
 }
 

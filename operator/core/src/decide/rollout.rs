@@ -37,6 +37,14 @@ pub(super) fn rollout(desired: &[Desired], facts: &Facts) -> Rollout {
         states.iter().filter(|(_, state)| **state != State::Done).map(|(id, _)| *id).collect();
     let names: Vec<String> = states.keys().map(|id| id.words()).collect();
     let under_way = Rollout::Progressing(format!("rolling out {}", names.join(", ")));
+    // What runs may be about to end again.
+    let shaky = desired
+        .iter()
+        .filter(|one| states.get(&one.id) == Some(&State::Done))
+        .find_map(|one| trouble(one, &open, facts));
+    if let Some(trouble) = shaky {
+        return Rollout::Broken(trouble);
+    }
     if open.is_empty() {
         return if leftovers(desired, facts) { under_way } else { Rollout::Complete };
     }
@@ -165,7 +173,7 @@ fn trouble(one: &Desired, open: &[&ObjectId], facts: &Facts) -> Option<Trouble> 
     let crashing: BTreeSet<&str> = facts
         .pods
         .iter()
-        .filter(|pod| !pod.deleting && pod.crash().is_some())
+        .filter(|pod| !pod.deleting && pod.crash(facts.now).is_some())
         .map(|pod| pod.workload.as_str())
         .collect();
     let waits = open.iter().any(|id| **id != one.id && !crashing.contains(workload(id).as_str()));

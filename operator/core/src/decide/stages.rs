@@ -17,7 +17,7 @@ use super::{
     diff::{self, OnFight},
     grants, images,
     lifetime::Lifetime,
-    rollout::{Rollout, contradiction, rollout, template as template_digest},
+    rollout::{Rollout, contradiction, rollout},
     sentences::{joined, legible},
     status::{Said, said},
     stop::{Kind, Stop},
@@ -113,9 +113,10 @@ impl Way<'_> {
         self.pins = Some(pinned);
         self.stage = ConditionType::Deployed;
         let mut desired = self.secrets(template, owner)?;
-        desired.extend(desired::objects(owner, &stack, &hosts, &pins));
-        let granted = grants::granted(template, facts);
-        self.deploy(&fences, &desired, &granted)?;
+        let objects = desired::objects(owner, &stack, &hosts, &pins);
+        let stands = stands(facts, template, &objects);
+        desired.extend(objects);
+        self.deploy(&fences, &desired, template)?;
         if asleep {
             return Ok(Phase::Asleep);
         }
@@ -125,11 +126,9 @@ impl Way<'_> {
         }
         let since = facts.pods.iter().filter_map(|pod| pod.ready_since).max();
         let since = since.unwrap_or(facts.preview.created);
-        checks::route(facts, template, since, &mut self.asks)?;
+        checks::route(facts, template, (since, &stands), &mut self.asks)?;
         self.served = true;
         self.stage = ConditionType::Checked;
-        let stands: Vec<&str> = desired.iter().map(template_digest).collect();
-        let stands = format!("{} {}", super::namespace_uid(facts), stands.join(" "));
         self.check(template, &stack, &stands)
     }
 
@@ -203,16 +202,21 @@ impl Way<'_> {
         &mut self,
         fences: &[Desired],
         desired: &[Desired],
-        granted: &BTreeSet<String>,
+        template: &PreviewTemplateSpec,
     ) -> Result<(), Stop> {
         let facts = self.facts;
+        let granted = grants::granted(template, facts);
+        // Before anything runs that may not have them.
+        self.acts.extend(grants::withdrawn(template, facts, &granted).map(Act::Write));
         let (writes, fights) = diff::differences(desired, &facts.children, OnFight::GiveIn);
         self.acts.extend(writes.into_iter().map(Act::Write));
         let kept: BTreeSet<&ObjectId> = fences.iter().chain(desired).map(|one| &one.id).collect();
         // A granted Secret is planned only while its source was just read.
         let granted = |id: &ObjectId| id.kind == "Secret" && granted.contains(&id.name);
         let surplus = diff::surplus(&facts.children, |id| kept.contains(id) || granted(id));
-        self.acts.extend(surplus.map(Act::Write));
+        let surplus: Vec<Act> =
+            surplus.map(Act::Write).filter(|act| !self.acts.contains(act)).collect();
+        self.acts.extend(surplus);
         if let Some(fight) = fights.first() {
             return Err(contested(fight));
         }
@@ -225,7 +229,7 @@ impl Way<'_> {
                     return Err(Stop::quiet(trouble.sentence));
                 }
                 let withheld = grants::withheld(facts);
-                Err(Stop::broken(trouble.reason, trouble.sentence + &withheld, None))
+                Err(Stop::broken(trouble.reason, trouble.sentence + &withheld, trouble.next))
             }
         }
     }
@@ -269,6 +273,13 @@ impl Way<'_> {
         self.results = Some(checked.results);
         outcome
     }
+}
+
+/// A digest of everything that answers, and where: what was seen of another says nothing of this one.
+fn stands(facts: &Facts, template: &PreviewTemplateSpec, objects: &[Desired]) -> String {
+    let objects: Vec<&str> = objects.iter().map(Desired::digest).collect();
+    let exposed = template.expose.first().map(|first| (first.service.as_str(), first.port));
+    desired::digest(&serde_json::json!([super::namespace_uid(facts), exposed, objects]))
 }
 
 fn accepted(facts: &Facts) -> Result<&PreviewTemplateSpec, Stop> {

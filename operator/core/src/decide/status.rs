@@ -167,7 +167,7 @@ fn conditions(
 
 fn good(type_: ConditionType) -> &'static str {
     match type_ {
-        ConditionType::Accepted => "template and repository are there",
+        ConditionType::Accepted => "everything it names is there",
         ConditionType::SourceReady => "the stack is understood and allowed",
         ConditionType::Isolated => "namespace, quota, limits, fence and account stand",
         ConditionType::ImagesReady => "every image is found and pinned",

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use understudy_crds::{PreviewStatus, condition::Reason, status::Phase};
+use understudy_crds::{PreviewStatus, PreviewTemplateSpec, condition::Reason, status::Phase};
 
 use super::{Act, Ask, Decision, Write, decide};
 use crate::{
     child::{Child, ObjectId},
-    facts::{Facts, Named, NamespaceSight, Preview, Probed},
+    facts::{Facts, ImageFound, Looked, Named, NamespaceSight, Preview, Probed, Sealed, Source},
     ownership,
     pod::{Container, Ended, Pod},
     settings::{Identity, Settings},
@@ -116,7 +116,7 @@ fn pod(object: &Value, since: Timestamp) -> Pod {
         ready_since: Some(since),
         containers: vec![Container {
             name: name.clone(),
-            running: true,
+            running: Some(since),
             ready: true,
             ..Container::default()
         }],
@@ -220,7 +220,7 @@ fn crash_counts_only_once_the_database_is_ready() {
         for container in &mut pod.containers {
             container.ready = false;
             if container.name == "web" {
-                container.running = false;
+                container.running = None;
                 container.restarts = 2;
                 container.ended = Some(Ended {
                     code: 1,
@@ -246,6 +246,97 @@ fn crash_counts_only_once_the_database_is_ready() {
     facts.logs.insert(log, Some("error: no database".to_owned()));
     let status = decide(&facts).status.expect("something is said");
     assert_eq!((status.phase, status.reason), (Some(Phase::Failed), Some(Reason::CrashLooping)));
+    // It runs again, and is ready as whatever has no probe is; so it was each time before it crashed.
+    facts.preview.status = status;
+    let web = facts.children.iter_mut().find(|(id, _)| id.words() == "Deployment web");
+    web.expect("it stands").1.status["readyReplicas"] = json!(1);
+    let up = facts.now;
+    for pod in facts.pods.iter_mut().filter(|pod| pod.name == "web") {
+        pod.ready_since = Some(up);
+        for container in &mut pod.containers {
+            (container.running, container.ready) = (Some(up), true);
+        }
+    }
+    let still = decide(&facts);
+    assert_eq!(still.status.and_then(|status| status.phase), Some(Phase::Failed));
+    assert_eq!(still.next, Some(up + SignedDuration::from_secs(60)));
+    facts.now = up + SignedDuration::from_secs(60);
+    assert_eq!(phase(&facts), Some(Phase::Ready), "it ran for a minute");
+}
+
+/// The template, to be changed.
+fn template(facts: &mut Facts) -> &mut PreviewTemplateSpec {
+    let Named::There(template) = &mut facts.template else { unreachable!("there is one") };
+    template
+}
+
+#[test]
+fn result_speaks_of_the_stack_that_it_saw_and_of_no_other() {
+    let mut facts = standing();
+    assert_eq!(phase(&facts), Some(Phase::Ready));
+    let service = serde_json::from_value(json!({
+        "inline": [manifest("Deployment", "db"), manifest("Deployment", "web"), {
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+            "spec": {"selector": {"app": "wbe"}, "ports": [{"port": 80}]},
+        }],
+    }));
+    template(&mut facts).source = service.expect("a source");
+    let asked = settle(&mut facts);
+    assert!(matches!(asked.asks.as_slice(), [Ask::Probe(_)]), "{:?}", asked.asks);
+    assert_ne!(asked.status.and_then(|status| status.phase), Some(Phase::Ready));
+}
+
+#[test]
+fn secret_that_is_no_longer_given_goes_before_anything_else() {
+    let mut facts = standing();
+    let grants = json!([{"name": "key", "copyFrom": {"name": "source"}}]);
+    template(&mut facts).secrets = serde_json::from_value(grants).expect("grants");
+    let sealed = Sealed(json!({"token": "eA=="}));
+    let source = Source { type_: "Opaque".to_owned(), data: sealed };
+    facts.sources.insert("source".to_owned(), Some(source));
+    settle(&mut facts);
+    let is_key = |id: &ObjectId| (id.kind.as_str(), id.name.as_str()) == ("Secret", "key");
+    assert!(facts.children.keys().any(is_key));
+    facts.preview.spec.trust = understudy_crds::preview::Trust::Untrusted;
+    facts.preview.spec.commit = NEW.parse().expect("a commit");
+    let acts = decide(&facts).acts;
+    let gone = |act: &Act| matches!(act, Act::Write(Write::Delete { id, .. }) if is_key(id));
+    assert!(acts.first().is_some_and(gone), "{acts:?}");
+    assert_eq!(acts.iter().filter(|act| gone(act)).count(), 1, "{acts:?}");
+    // What was copied under a name is not what is made under it.
+    let grants = json!([{"name": "key", "generate": ["token"]}]);
+    template(&mut facts).secrets = serde_json::from_value(grants).expect("grants");
+    let acts = decide(&facts).acts;
+    let made = |act: &Act| matches!(act, Act::Write(Write::Generate { .. }));
+    assert!(acts.first().is_some_and(gone) && acts.get(1).is_some_and(made), "{acts:?}");
+}
+
+#[test]
+fn pin_is_for_one_commit() {
+    let mut facts = standing();
+    let images = json!([{"name": "example.com/web", "tag": "pr-{{ pr.number }}"}]);
+    template(&mut facts).images = serde_json::from_value(images).expect("images");
+    let found = |digest: &str| ImageFound::Found { digest: digest.to_owned(), platforms: vec![] };
+    let looked = |digest: &str, at| Looked { at, found: found(digest) };
+    let key = ("example.com/web".to_owned(), "pr-42".to_owned());
+    facts.images.insert(key.clone(), looked("sha256:one", facts.now));
+    let digest = |facts: &Facts| facts.preview.status.images.first().map(|pin| pin.digest.clone());
+    let probed = |facts: &mut Facts| {
+        let asked = settle(facts).asks;
+        let Some(Ask::Probe(probe)) = asked.first().cloned() else { return };
+        let now = facts.now;
+        facts.probes.insert(probe, Probed { at: now, answered: now, answer: Ok((200, true)) });
+        facts.preview.status = decide(facts).status.unwrap_or_default();
+    };
+    probed(&mut facts);
+    assert_eq!(digest(&facts).as_deref(), Some("sha256:one"));
+    // The same commit keeps it, whatever the tag says now; the next commit asks anew.
+    facts.images.insert(key, looked("sha256:two", facts.now));
+    facts.preview.status = decide(&facts).status.unwrap_or_default();
+    assert_eq!(digest(&facts).as_deref(), Some("sha256:one"));
+    facts.preview.spec.commit = NEW.parse().expect("a commit");
+    probed(&mut facts);
+    assert_eq!(digest(&facts).as_deref(), Some("sha256:two"));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What keeps a pod from running, told to a person: the object, the reason, and the log line that matters.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use understudy_crds::condition::Reason;
 
+use super::lifetime::later;
 use crate::{
     child::ObjectId,
     facts::{Facts, LogEnd},
@@ -18,12 +19,14 @@ pub(super) struct Trouble {
     pub sentence: String,
     /// The log to read before it is told.
     pub unread: Option<LogEnd>,
+    /// When it may be over although nothing happens.
+    pub next: Option<Timestamp>,
 }
 
 impl Trouble {
     /// Trouble that no log explains.
     pub(super) const fn new(reason: Reason, sentence: String) -> Self {
-        Self { reason, sentence, unread: None }
+        Self { reason, sentence, unread: None, next: None }
     }
 }
 
@@ -31,14 +34,19 @@ impl Trouble {
 const PATIENCE: [&str; 5] =
     ["ContainerCreating", "PodInitializing", "CrashLoopBackOff", "ErrImagePull", ""];
 
+/// A container that crashed twice counts as mended once it ran for so long: one without a readiness probe is
+/// ready whenever it runs.
+const STEADY: SignedDuration = SignedDuration::from_secs(60);
+
 impl Pod {
-    /// The container that crashed twice. From then on it counts as crashing until it is ready, also in the
-    /// short while in which it runs again.
-    pub(super) fn crash(&self) -> Option<&Container> {
-        self.containers.iter().find(|one| {
+    /// The container that crashed twice, and until when at least it counts as crashing.
+    pub(super) fn crash(&self, now: Timestamp) -> Option<(&Container, Option<Timestamp>)> {
+        self.containers.iter().find_map(|one| {
             let failed = one.ended.as_ref().is_some_and(|end| end.code != 0 || one.restarts > 1);
-            let twice = one.restarts > 1 || (one.restarts == 1 && !one.running);
-            failed && twice && !one.ready
+            let twice = one.restarts > 1 || (one.restarts == 1 && one.running.is_none());
+            let steady = one.running.map(|since| later(since, STEADY));
+            let mended = one.ready && steady.is_some_and(|steady| steady <= now);
+            (failed && twice && !mended).then_some((one, steady.filter(|_| one.ready)))
         })
     }
 }
@@ -51,36 +59,62 @@ pub(super) fn of_pod(
     ready: Option<Timestamp>,
     facts: &Facts,
 ) -> Option<Trouble> {
-    if let (Some(container), Some(ready)) = (pod.crash(), ready) {
+    if let (Some((container, steady)), Some(ready)) = (pod.crash(facts.now), ready) {
         let started = container.ended.as_ref().and_then(|end| end.started);
         // Kubernetes counts in seconds.
         if started.is_none_or(|started| started.as_second() >= ready.as_second()) {
-            return Some(crash(whose, pod, container, facts));
+            return Some(Trouble { next: steady, ..crash(whose, pod, container, facts) });
         }
     }
     pod.containers.iter().find_map(|container| {
         let (reason, message) = container.waiting.as_ref()?;
-        (!PATIENCE.contains(&reason.as_str())).then(|| {
-            let sentence = format!(
-                "{}: container {} does not start ({reason}): {message}",
-                whose.words(),
-                container.name
-            );
-            Trouble::new(Reason::ContainerNotStarting, sentence)
-        })
+        // Between two tries the node says what it says during one; whatever was told holds on.
+        let pulls = matches!(reason.as_str(), "ErrImagePull" | "ImagePullBackOff");
+        let told = facts.preview.status.reason == Some(Reason::ContainerNotStarting)
+            && facts.preview.status.observed_generation == Some(facts.preview.generation);
+        let waits = PATIENCE.contains(&reason.as_str()) && !(pulls && told);
+        let cause =
+            message.split_once("ErrImagePull: ").map_or(message.as_str(), |(_, cause)| cause);
+        let said =
+            if pulls { ("ImagePullBackOff", cause) } else { (reason.as_str(), message.as_str()) };
+        (!waits).then(|| not_starting(whose, pod, container, said, facts))
     })
 }
 
-fn crash(whose: &ObjectId, pod: &Pod, container: &Container, facts: &Facts) -> Trouble {
-    let end = container.ended.clone().unwrap_or_default();
-    let log = LogEnd {
+/// What the node says of it may hold what a hook printed, or arguments with secrets in them: it is told as a log is.
+fn not_starting(
+    whose: &ObjectId,
+    pod: &Pod,
+    container: &Container,
+    (reason, message): (&str, &str),
+    facts: &Facts,
+) -> Trouble {
+    let log = log_end(pod, container, message.to_owned(), facts);
+    let read = facts.logs.get(&log);
+    let mut sentence =
+        format!("{}: container {} does not start ({reason})", whose.words(), container.name);
+    if let Some(line) = read.and_then(|read| telling_line(read.as_deref()?)) {
+        sentence.push_str(": ");
+        sentence.push_str(line.trim());
+    }
+    let unread = (read.is_none() && !message.is_empty()).then_some(log);
+    Trouble { unread, ..Trouble::new(Reason::ContainerNotStarting, sentence) }
+}
+
+fn log_end(pod: &Pod, container: &Container, words: String, facts: &Facts) -> LogEnd {
+    LogEnd {
         namespace: super::namespace_name(facts),
         pod: pod.name.clone(),
         uid: pod.uid.clone(),
         container: container.name.clone(),
         run: container.restarts,
-        words: end.message.clone(),
-    };
+        words,
+    }
+}
+
+fn crash(whose: &ObjectId, pod: &Pod, container: &Container, facts: &Facts) -> Trouble {
+    let end = container.ended.clone().unwrap_or_default();
+    let log = log_end(pod, container, end.message.clone(), facts);
     let read = facts.logs.get(&log);
     let line = read.and_then(|read| telling_line(read.as_deref()?)).map(str::to_owned);
     let why = match end.reason.as_str() {
@@ -88,13 +122,13 @@ fn crash(whose: &ObjectId, pod: &Pod, container: &Container, facts: &Facts) -> T
         reason => format!("{reason}, exit code {}", end.code),
     };
     let mut sentence =
-        format!("{}: container {} crashed after a restart ({why})", whose.words(), container.name);
+        format!("{}: container {} keeps crashing ({why})", whose.words(), container.name);
     if let Some(line) = line {
         sentence.push_str(": ");
         sentence.push_str(line.trim());
     }
     let unread = read.is_none().then_some(log);
-    Trouble { reason: Reason::CrashLooping, sentence, unread }
+    Trouble { unread, ..Trouble::new(Reason::CrashLooping, sentence) }
 }
 
 /// The line of a log's end that says most: the last that speaks of an error, else the last that says

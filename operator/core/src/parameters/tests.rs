@@ -65,7 +65,8 @@ fn undefined_name_is_refused_with_the_nearest() {
 fn braces_of_another_language_are_refused_with_the_way_out() {
     assert_eq!(
         refusal("{{ .Values.image }}"),
-        "spec.image: cannot be understood as text with parameters (unexpected `.`); \
+        "spec.image: cannot be understood as text with parameters (unexpected `.`; names are replaced, \
+         nothing is computed); \
          write `{{ '{{' }}` for two plain braces"
     );
     assert_eq!(parameters().render_text("{{ '{{' }} x }}", "").expect("plain"), "{{ x }}");
@@ -78,6 +79,44 @@ fn endless_and_huge_texts_are_refused() {
     let long = parameters().with("params.LONG", "x".repeat(40_000));
     let twice = long.render_text("{{ params.LONG }}{{ params.LONG }}", "spec.args[0]");
     assert_eq!(twice, Err(Refusal::TooLarge { place: "spec.args[0]".to_owned() }));
+}
+
+#[test]
+fn nothing_is_computed() {
+    let doubled = "{% set a = 'xxxxxxxx' %}".to_owned() + &"{% set a = a ~ a %}".repeat(40);
+    let folded = "{{ ".to_owned() + &["'x' * 100000000"; 100].join(" ~ ") + " }}";
+    for (text, problem) in [
+        (doubled.as_str(), "`set` is not for parameters"),
+        (folded.as_str(), "unexpected `*`"),
+        ("{{ pr.title ~ pr.title }}", "unexpected `~`"),
+        ("{{ pr.title|upper }}", "unexpected `|`"),
+        ("{{ 'a' 'b' }}", "is more than a name"),
+        ("{% for a in pr.title %}x{% endfor %}", "`for` is not for parameters"),
+        ("{% if pr.number * 2 %}x{% endif %}", "unexpected `*`"),
+        ("{{ 'x' * 100000000 ~ 'y'", "`}}` is missing"),
+        ("{% raw %}{{ 'x' * 100000000 }}", "`{% endraw %}` is missing"),
+        ("{# {{ ", "a comment does not end"),
+    ] {
+        let said = refusal(text);
+        assert!(said.contains(problem), "{text}: {said}");
+        assert!(parameters().used(text).is_empty());
+    }
+    for (text, expected) in [
+        ("{% if pr.number == '42' %}a{% elif pr.title == \"}}\" %}b{% else %}c{% endif %}", "a"),
+        ("{% raw %}{{ .Values.x | quote }}{% endraw %}", "{{ .Values.x | quote }}"),
+        ("{{- commit.sha -}}", "3f2c1ab"),
+        ("{# {{ a * b }} #}{{ '}}' }}", "}}"),
+    ] {
+        assert_eq!(parameters().render_text(text, "").expect("plain"), expected);
+    }
+}
+
+#[test]
+fn manifest_has_room_for_so_much_and_no_more() {
+    let long = parameters().with("params.LONG", "x".repeat(60_000));
+    let lines = vec![json!("{{ params.LONG }}"); 30];
+    let place = long.render(&json!({"args": lines})).expect_err("refused");
+    assert_eq!(place, Refusal::TooLarge { place: "args[17]".to_owned() });
 }
 
 #[test]

@@ -6,12 +6,11 @@ use super::{Allowance, ObjectFindings};
 use crate::object::text;
 
 /// The built-in list: API group and kind. All are namespaced, and none reaches outside its namespace.
-const ALLOWED: [(&str, &str); 10] = [
+const ALLOWED: [(&str, &str); 9] = [
     ("", "ConfigMap"),
     ("", "PersistentVolumeClaim"),
     ("", "Secret"),
     ("", "Service"),
-    ("", "ServiceAccount"),
     ("apps", "Deployment"),
     ("apps", "StatefulSet"),
     ("batch", "CronJob"),
@@ -20,8 +19,13 @@ const ALLOWED: [(&str, &str); 10] = [
 ];
 
 /// Kinds that people do bring along, and what to do instead.
-const INSTEAD: [(&str, &str, &str); 12] = [
+const INSTEAD: [(&str, &str, &str); 13] = [
     ("", "Namespace", "a preview has a namespace of its own: remove it"),
+    (
+        "",
+        "ServiceAccount",
+        "every pod of a preview uses the account `understudy-preview`, which has no rights: remove it",
+    ),
     ("", "Pod", "a bare pod is not replaced when it ends: use a Deployment or a Job"),
     ("", "Endpoints", "endpoints could lead anywhere: give the Service a selector"),
     (
@@ -74,7 +78,7 @@ const CLUSTER_WIDE: [(&str, &str); 14] = [
 ];
 
 /// Kinds that no list lets in: their pods would go past every rule, or they would open or fight a fence.
-const NEVER: [&str; 12] = [
+const NEVER: [&str; 13] = [
     "DaemonSet",
     "EndpointSlice",
     "Endpoints",
@@ -87,13 +91,45 @@ const NEVER: [&str; 12] = [
     "ResourceQuota",
     "Role",
     "RoleBinding",
+    "ServiceAccount",
 ];
+
+/// Types of Secrets that hold what somebody put into them. Of the others one would be filled by the cluster with a
+/// token of its own (`kubernetes.io/service-account-token`).
+const SECRET_TYPES: [&str; 7] = [
+    "",
+    "Opaque",
+    "kubernetes.io/basic-auth",
+    "kubernetes.io/dockercfg",
+    "kubernetes.io/dockerconfigjson",
+    "kubernetes.io/ssh-auth",
+    "kubernetes.io/tls",
+];
+
+/// `v1`, `apps/v1`: everything else would be another path of the API server.
+fn is_version(text: &str) -> bool {
+    let (group, version) = text.split_once('/').map_or((None, text), |(group, v)| (Some(group), v));
+    let label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !label.is_empty() && label.bytes().all(inner)
+    };
+    group.is_none_or(|group| group.split('.').all(label))
+        && version.starts_with('v')
+        && version.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
 
 /// Whether the kind may stand in a stack at all; what cannot be named is refused here.
 pub(super) fn look(object: &Value, allowance: &Allowance, found: &mut ObjectFindings<'_>) -> bool {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     if version.is_empty() || kind.is_empty() {
         found.refuse("", "is no Kubernetes object: it needs `apiVersion` and `kind`");
+        return false;
+    }
+    if !is_version(version) {
+        let sentence = format!(
+            "`{version}` is no version: write `v1`, or a group and a version such as `apps/v1`"
+        );
+        found.refuse("apiVersion", sentence);
         return false;
     }
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
@@ -105,6 +141,12 @@ pub(super) fn look(object: &Value, allowance: &Allowance, found: &mut ObjectFind
         let ours = allowance.secrets.contains(name) || allowance.pull_secrets.contains(name);
         if (group, kind) == ("", "Secret") && ours {
             found.refuse("metadata.name", "the template makes a Secret of this name: use another");
+        }
+        let type_ = text(object, "/type");
+        if (group, kind) == ("", "Secret") && !SECRET_TYPES.contains(&type_) {
+            let sentence =
+                format!("Secrets of type `{type_}` may be filled by the cluster: use Opaque");
+            found.refuse("type", sentence);
         }
         return true;
     }

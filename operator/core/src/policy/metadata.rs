@@ -4,7 +4,7 @@ use serde_json::Value;
 use understudy_crds::label;
 
 use super::ObjectFindings;
-use crate::object::text;
+use crate::object::{items, text};
 
 /// The longest name that fits every kind of the list: a Service's is a DNS label.
 const LONGEST_NAME: usize = 253;
@@ -30,17 +30,38 @@ pub(super) fn look(object: &Value, found: &mut ObjectFindings<'_>) {
         found
             .refuse("metadata.namespace", "a preview has a namespace of its own: remove the field");
     }
+    below(object, "/metadata", "metadata", found);
+    for (pointer, place) in TEMPLATES {
+        below(object, pointer, place, found);
+    }
+    for (index, _) in items(object, "/spec/volumeClaimTemplates") {
+        let pointer = format!("/spec/volumeClaimTemplates/{index}/metadata");
+        let place = format!("spec.volumeClaimTemplates[{index}].metadata");
+        below(object, &pointer, &place, found);
+    }
+}
+
+/// Metadata of what is made from an object; Kubernetes copies it as it stands.
+const TEMPLATES: [(&str, &str); 3] = [
+    ("/spec/template/metadata", "spec.template.metadata"),
+    ("/spec/jobTemplate/metadata", "spec.jobTemplate.metadata"),
+    ("/spec/jobTemplate/spec/template/metadata", "spec.jobTemplate.spec.template.metadata"),
+];
+
+/// What no metadata may hold, wherever it stands.
+fn below(object: &Value, pointer: &str, place: &str, found: &mut ObjectFindings<'_>) {
     for field in ["finalizers", "ownerReferences"] {
-        let list = object.pointer(&format!("/metadata/{field}")).and_then(Value::as_array);
-        if list.is_some_and(|list| !list.is_empty()) {
+        let list = object.pointer(&format!("{pointer}/{field}"));
+        if list.is_some_and(|list| {
+            !list.is_null() && list.as_array().is_none_or(|list| !list.is_empty())
+        }) {
             found.refuse(
-                &format!("metadata.{field}"),
+                &format!("{place}.{field}"),
                 "would keep the preview from going away: remove the field",
             );
         }
     }
-    own_words(object, "/metadata", "metadata", found);
-    own_words(object, "/spec/template/metadata", "spec.template.metadata", found);
+    own_words(object, pointer, place, found);
 }
 
 /// Why a name is none (RFC 1123, as nearly every kind wants it). A letter that only looks Latin is named.

@@ -7,7 +7,10 @@ use serde_json::Value;
 use understudy_crds::isolation::PodSecurity;
 
 use super::{Allowance, ObjectFindings};
-use crate::object::{items, pod_template, text};
+use crate::{
+    mend::ACCOUNT,
+    object::{items, pod_template, text},
+};
 
 /// Capabilities that the baseline standard lets a container add (Kubernetes, "Pod Security Standards").
 const BASELINE_CAPABILITIES: [&str; 13] = [
@@ -25,6 +28,9 @@ const BASELINE_CAPABILITIES: [&str; 13] = [
     "SETUID",
     "SYS_CHROOT",
 ];
+
+/// What a projected volume may bring together; everything else is a credential of the cluster.
+const OWN_SOURCES: [&str; 3] = ["configMap", "downwardAPI", "secret"];
 
 pub(super) fn look(
     object: &Value,
@@ -136,6 +142,17 @@ fn account(
         let field = format!("{place}.automountServiceAccountToken");
         found.refuse(&field, "a preview has no rights in the cluster: remove the field");
     }
+    // Mending puts our account in its place; without it, what is not ours is another's, with a token.
+    let named = ["serviceAccountName", "serviceAccount"].map(|field| (field, pod.get(field)));
+    let other = named.into_iter().find(|(_, value)| value.is_some_and(|value| value != ACCOUNT));
+    let none = named.iter().all(|(_, value)| value.is_none());
+    if allowance.unmended && (other.is_some() || none) {
+        let field = other.map_or("serviceAccountName", |(field, _)| field);
+        let sentence = format!(
+            "pods of a preview use the account `{ACCOUNT}`, which has no rights: write that, or leave `isolation.mend` on"
+        );
+        found.refuse(&format!("{place}.{field}"), sentence);
+    }
     for (index, secret) in items(pod, "/imagePullSecrets") {
         let name = text(secret, "/name");
         if !allowance.pull_secrets.contains(name) && !secrets.contains(name) {
@@ -167,9 +184,8 @@ fn volumes(pod: &Value, place: &str, secrets: &BTreeSet<String>, found: &mut Obj
         secret(text(volume, "/secret/secretName"), &format!("{place}.secret"), secrets, found);
         for (source, projected) in items(volume, "/projected/sources") {
             let place = format!("{place}.projected.sources[{source}]");
-            if projected.get("serviceAccountToken").is_some()
-                || projected.get("clusterTrustBundle").is_some()
-            {
+            let sources = projected.as_object().into_iter().flat_map(|fields| fields.keys());
+            if sources.into_iter().any(|source| !OWN_SOURCES.contains(&source.as_str())) {
                 found.refuse(&place, "is a credential of the cluster: remove it");
             }
             secret(text(projected, "/secret/name"), &format!("{place}.secret"), secrets, found);

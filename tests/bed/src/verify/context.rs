@@ -53,12 +53,17 @@ impl Ran {
     /// Why it failed, in the few lines that say so: what each failed test said, else the end of the output.
     pub(super) fn gist(&self) -> Vec<&str> {
         let lines: Vec<&str> = self.output.lines().collect();
-        let failures = lines.iter().enumerate().filter(|(_, line)| line.contains("panicked at "));
+        let failures = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.starts_with("thread '") && line.contains("panicked at "));
+        let over = |line: &&str| {
+            ["note: run with", "test ", "measured: "].iter().any(|word| line.starts_with(word))
+        };
         let said: Vec<&str> = failures
-            .flat_map(|(index, _)| lines.iter().skip(index).take(GIST))
-            .copied()
-            .take_while(|line| !line.starts_with("test result: "))
-            .filter(|line| !line.starts_with("note: run with"))
+            .flat_map(|(index, _)| {
+                lines.iter().skip(index).copied().take(GIST).take_while(|line| !over(line))
+            })
             .collect();
         if said.is_empty() {
             lines.iter().skip(lines.len().saturating_sub(GIST)).copied().collect()
@@ -187,8 +192,7 @@ mod tests {
         let ran = |output: &str| Ran { output: output.to_owned(), ..Ran::default() };
         let output = "STEP 1/8\n\nthread 'a' (7) panicked at tests/a.rs:64:5:\nasked politely\n\
                       note: run with `RUST_BACKTRACE=1`\ntest a ... FAILED\ntest result: FAILED. 0 passed\nmore\n";
-        let said =
-            ["thread 'a' (7) panicked at tests/a.rs:64:5:", "asked politely", "test a ... FAILED"];
+        let said = ["thread 'a' (7) panicked at tests/a.rs:64:5:", "asked politely"];
         assert_eq!(ran(output).gist(), said);
         let long = "a line\n".repeat(40) + "error: no such thing";
         assert_eq!(ran(&long).gist().last(), Some(&"error: no such thing"));

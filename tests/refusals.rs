@@ -199,7 +199,7 @@ fn bad_preview_leaves_nineteen_others_ready() -> Outcome {
 fn object_that_cannot_be_read_stops_nobody() -> Outcome {
     let said = block_on(async {
         let scene = scene("unreadable").await?;
-        let outcome = unreadable::story(&scene).await;
+        let outcome = scene.told(unreadable::story(&scene).await).await;
         scene.clear().await?;
         outcome
     })?;

@@ -214,7 +214,7 @@ async fn hold(client: kube::Client, options: &Options) -> Result<Held, Error> {
         .await
         .map_err(|error| Error::Lease(error.to_string()))?;
     let (mut leading, task) = manager.watch().await;
-    tracing::info!("{identity} asks for the lease, and waits while somebody else leads");
+    tracing::info!("{identity} asks for the lease, and waits while another holds it");
     while !*leading.borrow_and_update() {
         if leading.changed().await.is_err() {
             return Err(Error::Lost);

@@ -34,3 +34,9 @@ pub const WORKLOAD: &str = "understudy.dev/workload";
 
 /// Annotation of a pod: a digest of the template it was made from.
 pub const TEMPLATE: &str = "understudy.dev/template";
+
+/// Annotation of a preview, by the edge: when somebody last asked for it (RFC 3339).
+pub const LAST_REQUEST: &str = "understudy.dev/last-request";
+
+/// Annotation of a preview, by the edge: since when somebody waits for it to wake (RFC 3339).
+pub const WAKE_WANTED: &str = "understudy.dev/wake-wanted";

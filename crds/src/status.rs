@@ -113,6 +113,12 @@ pub struct Host {
     pub name: String,
     /// Its address.
     pub url: String,
+    /// The Service that answers there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// That Service's port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
 }
 
 /// The preview's namespace.

@@ -216,6 +216,10 @@ pub struct Lifecycle {
     /// How long a preview lives after the last push, command or label.
     #[serde(default = "three_days")]
     pub ttl: Span,
+    /// After how long without a request a preview is scaled to zero, until the next request wakes it. Less than 3m is
+    /// 3m. Default 1h.
+    #[serde(default = "one_hour")]
+    pub sleep_after: Span,
     /// How long a failed preview lives; it ends sooner than `ttl` if this is shorter.
     #[serde(default = "one_day")]
     pub keep_failed: Span,
@@ -223,7 +227,7 @@ pub struct Lifecycle {
 
 impl Default for Lifecycle {
     fn default() -> Self {
-        Self { ttl: three_days(), keep_failed: one_day() }
+        Self { ttl: three_days(), sleep_after: one_hour(), keep_failed: one_day() }
     }
 }
 
@@ -233,6 +237,10 @@ fn span(text: &str) -> Span {
 
 fn thirty_minutes() -> Span {
     span("30m")
+}
+
+fn one_hour() -> Span {
+    span("1h")
 }
 
 fn one_minute() -> Span {

@@ -79,6 +79,10 @@ pub struct Preview {
     pub generation: i64,
     /// When it was made.
     pub created: Timestamp,
+    /// When somebody last asked for it, as the edge noted.
+    pub last_request: Option<Timestamp>,
+    /// When somebody asked for it while it slept, as the edge noted.
+    pub wake_wanted: Option<Timestamp>,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Whether it carries our finalizer.
@@ -175,6 +179,8 @@ pub struct Probe {
     pub namespace: String,
     /// A digest of everything that is to answer: what another stack answered says nothing.
     pub stands: String,
+    /// The host that visitors ask for.
+    pub host: String,
     /// The Service.
     pub service: String,
     /// Its port.

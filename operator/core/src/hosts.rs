@@ -27,6 +27,15 @@ impl Hosts {
     }
 }
 
+impl Hosts {
+    /// The host in the preview's URL, without a port.
+    pub fn host(&self) -> Option<String> {
+        let url = self.url()?;
+        let (_, rest) = url.split_once("://")?;
+        rest.split(['/', ':']).next().map(str::to_owned)
+    }
+}
+
 /// The hosts of a preview with that UID; `contested` if an older preview holds the plain label.
 pub fn hosts(
     settings: &Settings,
@@ -45,6 +54,8 @@ pub fn hosts(
         .map(|(index, exposure)| Host {
             name: exposure.name.to_string(),
             url: settings.url(&label((index > 0).then_some(&exposure.name))),
+            service: Some(exposure.service.to_string()),
+            port: Some(exposure.port),
         })
         .collect();
     Hosts { id: label(None), namespace: names::namespace(origin, uid), list, contested }

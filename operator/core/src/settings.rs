@@ -1,5 +1,7 @@
 //! What whoever installed Understudy decided, as far as decisions go by it.
 
+use jiff::SignedDuration;
+
 use crate::fence::EdgePods;
 
 /// The operator's own settings.
@@ -13,6 +15,10 @@ pub struct Settings {
     pub url_port: Option<u16>,
     /// The proxy that may connect to previews.
     pub edge: Option<EdgePods>,
+    /// Whether there is a proxy that wakes who sleeps.
+    pub wakes: bool,
+    /// For how long after it was last asked for a preview is awake, whatever its template says.
+    pub awake_at_least: SignedDuration,
     /// Who we are for the API server.
     pub operator: Identity,
 }

@@ -171,6 +171,7 @@ fn probe(
         namespace_uid: super::namespace_uid(facts),
         namespace: super::namespace_name(facts),
         stands: stands.to_owned(),
+        host: super::addresses(facts).host().unwrap_or_default(),
         service: first.service.to_string(),
         port: first.port,
         path: path.to_owned(),

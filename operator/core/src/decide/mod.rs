@@ -9,6 +9,7 @@ mod failure;
 mod grants;
 mod images;
 mod lifetime;
+mod rest;
 mod rollout;
 mod sentences;
 mod stages;
@@ -24,6 +25,7 @@ use understudy_crds::{PreviewStatus, status::Phase};
 pub use diff::{Write, addressed};
 pub use failure::{failing, rejected, unreadable};
 pub use grants::copied;
+pub use rest::AWAKE_AT_LEAST;
 pub use stop::Stop;
 pub use trouble::telling_line;
 

@@ -8,7 +8,6 @@ use understudy_crds::{
     PreviewTemplateSpec,
     condition::{ConditionType, Reason},
     label,
-    preview::Sleep,
     status::{Phase, PinnedImage, Verdict},
 };
 
@@ -17,6 +16,7 @@ use super::{
     diff::{self, OnFight},
     grants, images,
     lifetime::Lifetime,
+    rest::{Rest, rest},
     rollout::{Rollout, contradiction, rollout},
     sentences::{joined, legible},
     status::{Said, said},
@@ -41,6 +41,7 @@ pub(super) struct Way<'facts> {
     /// The stage that is being looked at.
     pub(super) stage: ConditionType,
     pub(super) life: Option<Lifetime>,
+    pub(super) rest: Option<Rest>,
 }
 
 pub(super) fn stages(facts: &Facts) -> Decision {
@@ -66,6 +67,7 @@ fn begin(facts: &Facts) -> Way<'_> {
         served: false,
         stage: ConditionType::Accepted,
         life: life(facts),
+        rest: None,
     }
 }
 
@@ -74,14 +76,18 @@ fn conclude(way: Way<'_>, end: &Result<Phase, Stop>) -> Decision {
     let facts = way.facts;
     let warns = way.life.map(|life| if facts.now < life.warns { life.warns } else { life.expires });
     let stop = end.as_ref().err();
-    let next = [warns, stop.and_then(|stop| stop.next)].into_iter().flatten().min();
+    let rests = way.rest.and_then(|rest| rest.next);
+    let next = [warns, rests, stop.and_then(|stop| stop.next)].into_iter().flatten().min();
+    // The word that it sleeps comes before its pods go: a request that is in makes it void.
+    let falls_asleep =
+        matches!(end, Ok(Phase::Asleep)) && facts.preview.status.phase != Some(Phase::Asleep);
     let quiet = stop.is_some_and(|stop| stop.kind == Kind::Quiet);
     let Said { status, notice } = said(&way, end);
     Decision {
         acts: way.acts,
         asks: way.asks,
         status: (!quiet).then_some(status),
-        status_first: false,
+        status_first: falls_asleep,
         notice: notice.filter(|_| !quiet),
         next,
     }
@@ -104,7 +110,9 @@ impl Way<'_> {
         self.stage = ConditionType::ImagesReady;
         let activity = self.life.map_or(facts.now, |life| life.activity);
         let pinned = images::pins(facts, &stack, activity, &mut self.asks)?;
-        let asleep = facts.preview.spec.sleep == Sleep::Now;
+        let rest = rest(facts, template, activity);
+        self.rest = Some(rest);
+        let asleep = rest.asleep;
         let pins = Pins {
             digests: pinned.iter().map(|pin| (pin.name.clone(), pin.digest.clone())).collect(),
             commit: facts.preview.spec.commit.to_string(),
@@ -116,10 +124,12 @@ impl Way<'_> {
         let objects = desired::objects(owner, &stack, &hosts, &pins);
         let stands = stands(facts, template, &objects);
         desired.extend(objects);
-        self.deploy(&fences, &desired, template)?;
+        let deployed = self.deploy(&fences, &desired, template);
         if asleep {
+            // Whatever is still on its way out: nobody is to be let in any more.
             return Ok(Phase::Asleep);
         }
+        deployed?;
         self.stage = ConditionType::Served;
         if let Some(contradiction) = contradiction(facts) {
             return Err(Stop::progressing(contradiction, None));

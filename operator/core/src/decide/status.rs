@@ -113,7 +113,12 @@ fn words(facts: &Facts, end: &Result<Phase, Stop>, fresh: bool) -> (Reason, Stri
     let spec = &facts.preview.spec;
     match end {
         Ok(Phase::Asleep) => {
-            (Reason::Asleep, "scaled to zero; set `spec.sleep` to Auto to wake it".to_owned())
+            let how = if facts.settings.wakes {
+                "scaled to zero; whoever asks for its URL wakes it"
+            } else {
+                "scaled to zero; set `spec.sleep` to Auto to wake it"
+            };
+            (Reason::Asleep, how.to_owned())
         }
         Ok(_) => (Reason::Succeeded, format!("serves commit {}", spec.commit.short())),
         Err(stop) => {

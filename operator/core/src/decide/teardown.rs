@@ -173,6 +173,11 @@ fn base(facts: &Facts, words: Words<'_>, teardown: Option<Teardown>) -> PreviewS
         conditions: vec![ready],
         ..PreviewStatus::default()
     };
+    // Whoever comes to a stopped preview is told that it is stopped, and by whom.
+    if phase == Phase::Stopped {
+        status.url.clone_from(&before.url);
+        status.hosts.clone_from(&before.hosts);
+    }
     entered(facts, &mut status);
     status
 }

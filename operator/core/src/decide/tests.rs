@@ -1,12 +1,14 @@
 //! Facts as a cluster makes them of our own acts, changed by hand, and what is decided by them.
 
+mod rest;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use understudy_crds::{PreviewStatus, PreviewTemplateSpec, condition::Reason, status::Phase};
 
-use super::{Act, Ask, Decision, Write, decide};
+use super::{AWAKE_AT_LEAST, Act, Ask, Decision, Write, decide};
 use crate::{
     child::{Child, ObjectId},
     facts::{Facts, ImageFound, Looked, Named, NamespaceSight, Preview, Probed, Sealed, Source},
@@ -60,6 +62,8 @@ fn fresh() -> Facts {
             url_scheme: "https".to_owned(),
             url_port: None,
             edge: None,
+            wakes: true,
+            awake_at_least: AWAKE_AT_LEAST,
             operator: Identity::User("understudy".to_owned()),
         },
         preview: Preview {
@@ -69,6 +73,8 @@ fn fresh() -> Facts {
             version: "1".to_owned(),
             generation: 1,
             created: now,
+            last_request: None,
+            wake_wanted: None,
             deleting: false,
             finalizer: false,
             spec: serde_json::from_value(spec).expect("a spec"),

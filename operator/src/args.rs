@@ -7,6 +7,7 @@ use understudy_crds::definitions;
 
 use crate::{
     cluster::permissions,
+    edge,
     outside::registry::Registries,
     run::{self, Options},
     telemetry,
@@ -37,6 +38,38 @@ enum Role {
     Version,
     /// Run the controllers
     Operator(Box<Operator>),
+    /// Run the reverse proxy in front of every preview
+    Edge(Box<EdgeRole>),
+}
+
+/// Settings of `understudy edge`, and of every role.
+#[derive(Debug, Args)]
+struct EdgeRole {
+    #[command(flatten)]
+    edge: edge::Settings,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Settings of every role that runs.
+#[derive(Debug, Args)]
+struct Common {
+    /// The kubeconfig; without it $KUBECONFIG, or the pod's own account
+    #[arg(long)]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig
+    #[arg(long)]
+    context: Option<String>,
+    /// How the log is written
+    #[arg(long, env = "UNDERSTUDY_LOG", default_value = "text")]
+    log: telemetry::Form,
+    /// What is logged, as in `info,understudy=debug`
+    #[arg(
+        long,
+        env = "UNDERSTUDY_LOG_FILTER",
+        default_value = "info,kube_runtime=warn,kube_client=off"
+    )]
+    log_filter: String,
 }
 
 /// Settings of `understudy operator`.
@@ -54,6 +87,16 @@ struct Operator {
     /// The port in URLs of previews, if it is not the scheme's own
     #[arg(long, env = "UNDERSTUDY_URL_PORT")]
     url_port: Option<u16>,
+    /// The edge's plain HTTP, as host:port: checks go through it as visitors do, and previews that nobody looks at sleep,
+    /// since it wakes them
+    #[arg(long, env = "UNDERSTUDY_EDGE_ADDRESS", value_parser = address)]
+    edge_address: Option<String>,
+    /// The namespace of the edge's pods (label app.kubernetes.io/component: edge), which the fences let in
+    #[arg(long, env = "UNDERSTUDY_EDGE_NAMESPACE")]
+    edge_namespace: Option<String>,
+    /// For how long at least a preview is awake after it was asked for
+    #[arg(long, env = "UNDERSTUDY_AWAKE_AT_LEAST", default_value = "3m", hide = true)]
+    awake_at_least: understudy_crds::scalar::Span,
     /// Where metrics and health are served
     #[arg(long, env = "UNDERSTUDY_ADMIN_LISTEN", default_value = "0.0.0.0:9090", value_parser = listen)]
     admin_listen: SocketAddr,
@@ -75,22 +118,8 @@ struct Operator {
     /// Where a registry is asked instead, as name=host:port (repeatable)
     #[arg(long, env = "UNDERSTUDY_REGISTRY_MIRROR", value_delimiter = ',', value_parser = mirror)]
     registry_mirror: Vec<(String, String)>,
-    /// The kubeconfig; without it $KUBECONFIG, or the pod's own account
-    #[arg(long)]
-    kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig
-    #[arg(long)]
-    context: Option<String>,
-    /// How the log is written
-    #[arg(long, env = "UNDERSTUDY_LOG", default_value = "text")]
-    log: telemetry::Form,
-    /// What is logged, as in `info,understudy=debug`
-    #[arg(
-        long,
-        env = "UNDERSTUDY_LOG_FILTER",
-        default_value = "info,kube_runtime=warn,kube_client=off"
-    )]
-    log_filter: String,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -109,9 +138,18 @@ fn domain(text: &str) -> Result<String, String> {
 }
 
 /// `:9090` means every address of this machine.
-fn listen(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| "an address is 127.0.0.1:9090 or :9090".to_owned())
+}
+
+fn address(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("an address is host:port, such as understudy-edge.understudy:8000".to_owned()),
+    }
 }
 
 fn lease(text: &str) -> Result<u64, String> {
@@ -148,8 +186,8 @@ fn identity() -> String {
 impl Operator {
     fn options(self) -> Options {
         Options {
-            kubeconfig: self.kubeconfig,
-            context: self.context,
+            kubeconfig: self.common.kubeconfig,
+            context: self.common.context,
             namespaces: self.namespaces,
             base_domain: self.base_domain,
             url_scheme: match self.url_scheme {
@@ -157,6 +195,9 @@ impl Operator {
                 Scheme::Https => "https".to_owned(),
             },
             url_port: self.url_port,
+            edge_address: self.edge_address,
+            edge_namespace: self.edge_namespace,
+            awake_at_least: self.awake_at_least.duration(),
             admin_listen: self.admin_listen,
             max_concurrent: self.max_concurrent,
             lease: self
@@ -193,6 +234,9 @@ pub(crate) enum Error {
     /// The operator ended.
     #[error("{0}")]
     Operate(#[source] run::Error),
+    /// The edge ended.
+    #[error("{0}")]
+    Edge(#[source] edge::Error),
 }
 
 impl Error {
@@ -212,7 +256,19 @@ impl Cli {
             }
             Role::Roles { .. } => yaml(&permissions::roles())?,
             Role::Version => format!("understudy {}\n", env!("CARGO_PKG_VERSION")),
-            Role::Operator(operator) => return operate(*operator),
+            Role::Operator(operator) => {
+                let runtime = begin(&operator.common)?;
+                let outcome = runtime.block_on(run::run(operator.options()));
+                runtime.shutdown_timeout(END);
+                return outcome.map_err(Error::Operate);
+            }
+            Role::Edge(role) => {
+                let runtime = begin(&role.common)?;
+                let Common { kubeconfig, context, .. } = role.common;
+                let outcome = runtime.block_on(role.edge.run(kubeconfig, context));
+                runtime.shutdown_timeout(END);
+                return outcome.map_err(Error::Edge);
+            }
         };
         std::io::stdout().write_all(text.as_bytes()).map_err(Error::Print)
     }
@@ -233,15 +289,15 @@ fn crds(kind: Option<&str>) -> Result<String, Error> {
     yaml(&chosen)
 }
 
-fn operate(operator: Operator) -> Result<(), Error> {
-    telemetry::begin(operator.log, &operator.log_filter).map_err(Error::Setting)?;
+/// How long what still runs may take once everything was ended in order.
+const END: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Begins to log, and makes what a role runs on.
+fn begin(common: &Common) -> Result<tokio::runtime::Runtime, Error> {
+    telemetry::begin(common.log, &common.log_filter).map_err(Error::Setting)?;
     // Before the first connection: two providers would be ambiguous.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Start)?;
-    let outcome = runtime.block_on(run::run(operator.options()));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    outcome.map_err(Error::Operate)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Start)
 }
 
 fn yaml(objects: &[serde_json::Value]) -> Result<String, Error> {

@@ -209,7 +209,9 @@ async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<A
         world.read_for(&facts.preview.uid, None);
     }
     let early = waits && matches!(hoped, Some(Phase::Ready | Phase::Asleep));
-    if !decision.status_first && !early {
+    if decision.status_first {
+        announce(world, facts, decision).await?;
+    } else if !early {
         conclude(world, facts, decision).await?;
     }
     Ok(match applied {
@@ -292,7 +294,7 @@ fn ask(world: &Arc<World>, facts: &Facts, question: Ask) {
         }
         Ask::Probe(one) => {
             let asked = one.clone();
-            let answer = async move { probe::probe(&here.api, &asked).await };
+            let answer = async move { probe::probe(&here.api, here.edge.as_deref(), &asked).await };
             world.probes.ask(one, answer, then);
         }
         Ask::Log(one) => {

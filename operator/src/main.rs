@@ -5,6 +5,7 @@ mod args;
 mod backoff;
 mod cluster;
 mod controller;
+mod edge;
 mod metrics;
 mod outside;
 mod run;

@@ -7,6 +7,7 @@ use futures::{
     channel::mpsc,
     future::{BoxFuture, Shared},
 };
+use jiff::SignedDuration;
 use kube::runtime::controller::{Config, applier};
 use kube_lease_manager::LeaseManagerBuilder;
 use tokio::{
@@ -14,7 +15,11 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use understudy_core::settings::Settings;
+use understudy_core::{
+    decide::AWAKE_AT_LEAST,
+    fence::EdgePods,
+    settings::{Identity, Settings},
+};
 
 use crate::{
     admin,
@@ -42,6 +47,9 @@ pub(crate) struct Options {
     pub(crate) base_domain: String,
     pub(crate) url_scheme: String,
     pub(crate) url_port: Option<u16>,
+    pub(crate) edge_address: Option<String>,
+    pub(crate) edge_namespace: Option<String>,
+    pub(crate) awake_at_least: Duration,
     pub(crate) admin_listen: SocketAddr,
     pub(crate) max_concurrent: u16,
     /// Name of the lease's holder and its length in seconds; `None` to lead without asking.
@@ -96,6 +104,21 @@ async fn connect(
     connect::connect(options.kubeconfig.clone(), options.context.clone(), patience).await
 }
 
+fn settings(options: &Options, operator: Identity) -> Settings {
+    Settings {
+        base_domain: options.base_domain.clone(),
+        url_scheme: options.url_scheme.clone(),
+        url_port: options.url_port,
+        edge: options.edge_namespace.clone().map(|namespace| EdgePods {
+            namespace,
+            label: ("app.kubernetes.io/component".to_owned(), "edge".to_owned()),
+        }),
+        wakes: options.edge_address.is_some(),
+        awake_at_least: SignedDuration::try_from(options.awake_at_least).unwrap_or(AWAKE_AT_LEAST),
+        operator,
+    }
+}
+
 fn watched(options: &Options) -> String {
     match options.namespaces.as_slice() {
         [] => "every namespace".to_owned(),
@@ -109,16 +132,14 @@ type Stop = Shared<BoxFuture<'static, ()>>;
 async fn lead(options: &Options, stop: Stop) -> Result<(), Error> {
     let client = connect(options, None).await?;
     tracing::info!("understudy {} watches {}", env!("CARGO_PKG_VERSION"), watched(options));
-    let settings = Settings {
-        base_domain: options.base_domain.clone(),
-        url_scheme: options.url_scheme.clone(),
-        url_port: options.url_port,
-        edge: None,
-        operator: connect::identity(&client).await?,
-    };
+    let settings = settings(options, connect::identity(&client).await?);
     let (wake, woken) = mpsc::unbounded();
-    let world =
-        Arc::new(World::new(Api::new(client.clone()), settings, options.registries.clone(), wake));
+    let world = Arc::new(World::new(
+        Api::new(client.clone()),
+        settings,
+        (options.registries.clone(), options.edge_address.clone()),
+        wake,
+    ));
     let address = options.admin_listen;
     let listener =
         admin::bind(address).await.map_err(|source| Error::Listen { address, source })?;

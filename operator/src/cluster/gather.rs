@@ -32,6 +32,11 @@ pub(crate) fn preview(object: &DynamicObject) -> Result<Preview, String> {
         Ok(typed) => typed,
     };
     let metadata = typed.metadata;
+    let noted = |name: &str| {
+        let words = metadata.annotations.as_ref();
+        words.and_then(|words| words.get(name)).and_then(|time| time.parse().ok())
+    };
+    let (last_request, wake_wanted) = (noted(label::LAST_REQUEST), noted(label::WAKE_WANTED));
     let created = metadata.creation_timestamp.map_or(Timestamp::UNIX_EPOCH, |time| time.0);
     Ok(Preview {
         name: metadata.name.unwrap_or_default(),
@@ -40,6 +45,8 @@ pub(crate) fn preview(object: &DynamicObject) -> Result<Preview, String> {
         version: metadata.resource_version.unwrap_or_default(),
         generation: metadata.generation.unwrap_or(0),
         created,
+        last_request,
+        wake_wanted,
         deleting: metadata.deletion_timestamp.is_some(),
         finalizer: metadata.finalizers.iter().flatten().any(|one| one == label::FINALIZER),
         spec: typed.spec,

@@ -65,6 +65,16 @@ const PREVIEW: [Rule; 8] = [
     Rule(&["policy"], &["poddisruptionbudgets"], CHANGE),
 ];
 
+/// The edge: it looks, and writes two annotations of a preview.
+const EDGE: [Rule; 3] = [
+    Rule(&[GROUP], &["previewenvironments"], &["get", "list", "watch", "patch"]),
+    Rule(&[""], &["namespaces", "services"], FOLLOW),
+    Rule(&["discovery.k8s.io"], &["endpointslices"], FOLLOW),
+];
+
+/// The edge's cluster role.
+const EDGE_ROLE: &str = "understudy-edge";
+
 /// The cluster roles, as they are installed.
 pub(crate) fn roles() -> Vec<Value> {
     let mut cluster: Vec<Value> = CLUSTER.iter().map(rule).collect();
@@ -76,6 +86,7 @@ pub(crate) fn roles() -> Vec<Value> {
     vec![
         role(CLUSTER_ROLE, &cluster),
         role(PREVIEW_ROLE, &PREVIEW.iter().map(rule).collect::<Vec<_>>()),
+        role(EDGE_ROLE, &EDGE.iter().map(rule).collect::<Vec<_>>()),
     ]
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) inventory: Inventory,
     pub(crate) metrics: Metrics,
     pub(crate) registries: Registries,
+    /// Where the edge is asked for previews; without one, the API server's Service proxy.
+    pub(crate) edge: Option<String>,
     /// What registries said about images.
     pub(crate) images: Answers<ImageKey, (Timestamp, ImageFound)>,
     /// How previews answered.
@@ -87,7 +89,7 @@ impl World {
     pub(crate) fn new(
         api: Api,
         settings: Settings,
-        registries: Registries,
+        (registries, edge): (Registries, Option<String>),
         wake: UnboundedSender<ObjectRef<DynamicObject>>,
     ) -> Self {
         let mut previews = Writer::new(preview_kind());
@@ -100,6 +102,7 @@ impl World {
             inventory: Inventory::default(),
             metrics: Metrics::default(),
             registries,
+            edge,
             images: Answers::default(),
             probes: Answers::default(),
             logs: Answers::default(),

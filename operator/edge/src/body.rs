@@ -1,0 +1,132 @@
+//! Bodies on their way through: streamed, and holding what must be held until their last byte.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::{body::Incoming, client::conn::http1};
+
+use crate::{backend::Backend, table::Preview};
+
+/// A body.
+pub enum Body {
+    /// None.
+    Empty,
+    /// One of ours, at most one piece.
+    Own(Option<Bytes>),
+    /// Somebody's, passed on piece by piece as it is taken.
+    Passed(Incoming),
+    /// A preview's, with what is given back at its end.
+    Answer(Incoming, Held),
+}
+
+/// What a request holds until its answer was passed on.
+#[derive(Default)]
+pub struct Held {
+    /// The connection that it may be given back to, if the answer is read to its end.
+    pub connection: Option<(Arc<Backend>, http1::SendRequest<Body>)>,
+    /// That the pod is at work for us.
+    pub busy: Option<Busy>,
+    /// That the preview is in use.
+    pub used: Option<Used>,
+}
+
+/// Counts a request at a pod while it lives.
+pub struct Busy(Arc<Backend>);
+
+impl Busy {
+    /// Counts one more.
+    pub fn new(backend: &Arc<Backend>) -> Self {
+        backend.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(backend))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts a use of a preview while it lives.
+pub struct Used(Arc<Preview>);
+
+impl Used {
+    /// Counts one more.
+    pub fn new(preview: &Arc<Preview>) -> Self {
+        preview.live.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(preview))
+    }
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Held {
+    /// The answer was read to its end.
+    pub fn end(&mut self) {
+        if let Some((backend, sender)) = self.connection.take() {
+            backend.give_back(sender);
+        }
+        self.busy = None;
+        self.used = None;
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::Own(Some(Bytes::from_static(text.as_bytes())))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::Own(Some(Bytes::from(text)))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Passed(body) => Pin::new(body).poll_frame(context),
+            Self::Answer(body, held) => {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+                if frame.is_none() || body.is_end_stream() {
+                    held.end();
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty | Self::Own(None) => true,
+            Self::Own(Some(_)) => false,
+            Self::Passed(body) | Self::Answer(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty | Self::Own(None) => SizeHint::with_exact(0),
+            Self::Own(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Passed(body) | Self::Answer(body, _) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Connections of clients: taken, bounded, served and ended.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::Instant,
+};
+
+use crate::{
+    Edge,
+    access::{self, Asked},
+    body::Body,
+    framing::LARGEST_HEAD,
+    headers::Client,
+    proxy::{self, Told},
+    tls::Certificates,
+};
+
+/// How long the head of a request, or the wait for the next one, may take.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// How long a client may leave what we sent it unread: 60 s, as others do (nginx, `send_timeout`).
+const UNREAD: Duration = Duration::from_mins(1);
+
+/// Streams of one HTTP/2 connection (RFC 9113, 6.5.2 recommends no fewer than 100).
+const STREAMS: u32 = 128;
+
+/// What HTTP/2 may send us unread, by stream and by connection.
+const WINDOW: (u32, u32) = (256 << 10, 1 << 20);
+
+/// How an HTTP/2 connection begins (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Takes connections until the end is near.
+pub(crate) async fn listen(edge: Edge, listener: TcpListener, tls: Option<Arc<Certificates>>) {
+    let room = Arc::new(Semaphore::new(edge.limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let permit = Arc::clone(&room).acquire_owned();
+        let next = async { (permit.await, listener.accept().await) };
+        let (permit, accepted) = tokio::select! {
+            next = next => next,
+            () = edge.drain.closing() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+        };
+        let (Ok(permit), Ok((stream, peer))) = (permit, accepted) else {
+            // Out of files, most likely: whoever is being served will let go of some.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        connections.spawn(connection(edge.clone(), stream, peer, (tls.clone(), permit)));
+    }
+    drop(listener);
+    let served = async { while connections.join_next().await.is_some() {} };
+    tokio::select! {
+        () = served => {}
+        () = edge.drain.over() => {}
+    }
+}
+
+async fn connection(
+    edge: Edge,
+    stream: TcpStream,
+    peer: SocketAddr,
+    (tls, _permit): (Option<Arc<Certificates>>, OwnedSemaphorePermit),
+) {
+    let _ = stream.set_nodelay(true);
+    let unread = u32::try_from(UNREAD.as_millis()).unwrap_or(u32::MAX);
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread);
+    edge.metrics.connections.inc();
+    let client = Client { address: peer.ip().to_canonical(), tls: tls.is_some() };
+    match tls {
+        None => {
+            if let Some(h2) = tokio::time::timeout(HEAD, speaks_h2(&stream)).await.ok().flatten() {
+                serve(&edge, stream, client, h2).await;
+            }
+        }
+        Some(tls) => {
+            let shaken = tokio::time::timeout(HEAD, tls.accept(stream)).await;
+            if let Ok(Ok(stream)) = shaken {
+                let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                serve(&edge, stream, client, h2).await;
+            }
+        }
+    }
+    edge.metrics.connections.dec();
+}
+
+/// Whether the client begins with HTTP/2; `None` if it says nothing.
+async fn speaks_h2(stream: &TcpStream) -> Option<bool> {
+    let mut begins = [0; PREFACE.len()];
+    let mut before = 0;
+    loop {
+        let read = stream.peek(&mut begins).await.ok().filter(|read| *read > 0)?;
+        let (said, expected) = (begins.get(..read)?, PREFACE.get(..read)?);
+        if said != expected {
+            return Some(false);
+        }
+        if read == PREFACE.len() {
+            return Some(true);
+        }
+        // Part of a preface: what is there already is shown again at once.
+        if read == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        before = read;
+    }
+}
+
+async fn serve<IO>(edge: &Edge, io: IO, client: Client, h2: bool)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(io);
+    // One for each request, since streams of HTTP/2 are served by tasks of their own.
+    let own = edge.clone();
+    let service = service_fn(move |request| {
+        let edge = own.clone();
+        async move { answer(&edge, client, request).await }
+    });
+    if h2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
+            .initial_stream_window_size(WINDOW.0)
+            .initial_connection_window_size(WINDOW.1)
+            .keep_alive_interval(HEAD)
+            .keep_alive_timeout(HEAD);
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = edge.drain.closing() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+        return;
+    }
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LARGEST_HEAD);
+    let connection = builder.serve_connection(io, service).with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = edge.drain.closing() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn answer(
+    edge: &Edge,
+    client: Client,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, std::convert::Infallible> {
+    let began = Instant::now();
+    let version = request.version();
+    let mut told = Told::default();
+    let asked = edge.access.as_ref().map(|_| Asked {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        trace: access::trace(request.headers_mut()),
+    });
+    let mut answer = proxy::answer(edge, client, request, &mut told).await;
+    edge.metrics.answered(answer.status());
+    if version < Version::HTTP_2 && edge.drain.is_leaving() {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let (Some(log), Some(asked)) = (&edge.access, asked) {
+        let end = (client.address, answer.status(), began.elapsed());
+        if !log.tell(asked, &told, end) {
+            edge.metrics.dropped.inc();
+        }
+    }
+    Ok(answer)
+}

@@ -1,0 +1,96 @@
+//! What the edge counts, by Prometheus' naming rules and with few labels: never a host, never a preview.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::backend::BackendError;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Note {
+    kind: &'static str,
+    result: &'static str,
+}
+
+/// Counters and gauges.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Metrics {
+    answers: [Counter; 5],
+    failures: Family<Reason, Counter>,
+    notes: Family<Note, Counter>,
+    /// Wakes that were asked for.
+    pub wakes: Counter,
+    /// Requests that were held.
+    pub held: Counter,
+    /// Open connections of clients.
+    pub connections: Gauge,
+    /// Open tunnels.
+    pub tunnels: Gauge,
+    /// Lines that the access log dropped because nobody took them.
+    pub dropped: Counter,
+}
+
+impl Metrics {
+    /// Puts everything under its name.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        for (code, counter) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(&self.answers) {
+            let labels = [("code".into(), code.into())];
+            registry.sub_registry_with_labels(labels.into_iter()).register(
+                "understudy_edge_requests",
+                "Requests by the class of their answer",
+                counter.clone(),
+            );
+        }
+        registry.register(
+            "understudy_edge_backend_failures",
+            "Requests that no pod answered",
+            self.failures.clone(),
+        );
+        registry.register("understudy_edge_notes", "Annotations written", self.notes.clone());
+        registry.register("understudy_edge_wakes", "Wakes asked for", self.wakes.clone());
+        registry.register("understudy_edge_held_requests", "Requests held", self.held.clone());
+        registry.register(
+            "understudy_edge_connections",
+            "Open connections of clients",
+            self.connections.clone(),
+        );
+        registry.register("understudy_edge_tunnels", "Open tunnels", self.tunnels.clone());
+        registry.register(
+            "understudy_edge_access_log_dropped_lines",
+            "Lines of the access log that were dropped",
+            self.dropped.clone(),
+        );
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answered(&self, status: http::StatusCode) {
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        if let Some(counter) = self.answers.get(class) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a request that no pod answered.
+    pub(crate) fn failed(&self, error: &BackendError) {
+        let reason = match error {
+            BackendError::Absent => "absent",
+            BackendError::Connect(..) => "connect",
+            BackendError::Answer(..) => "answer",
+            BackendError::Late(_) => "late",
+        };
+        self.failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn noted(&self, wake: bool, durable: bool) {
+        let kind = if wake { "wake" } else { "use" };
+        let result = if durable { "success" } else { "error" };
+        self.notes.get_or_create(&Note { kind, result }).inc();
+    }
+}

@@ -1,0 +1,210 @@
+//! What people read when there is nothing to pass on: one page, in plain words, that says what is so and what
+//! happens next. Programs get the same in one line of text.
+
+use askama::Template;
+use http::{HeaderValue, Response, StatusCode, header};
+use jiff::Timestamp;
+use understudy_crds::status::Phase;
+
+use crate::{body::Body, headers, sight::Standing, visitor::Visitor};
+
+/// How soon a page that waits loads itself again, in seconds.
+const REFRESH: u32 = 2;
+
+/// Nothing is loaded and nothing is run.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const CALM: &str = "#0090ff";
+const BAD: &str = "#e5484d";
+const OVER: &str = "#8b8d98";
+
+/// Something to tell instead of an answer.
+#[derive(Debug, Clone, Template)]
+#[template(path = "page.html")]
+pub struct Page {
+    #[template(skip)]
+    status: StatusCode,
+    title: &'static str,
+    text: String,
+    detail: String,
+    since: String,
+    refresh: Option<u32>,
+    colour: &'static str,
+}
+
+impl Page {
+    fn new(status: StatusCode, title: &'static str, text: &str) -> Self {
+        let (text, detail, since) = (text.to_owned(), String::new(), String::new());
+        Self { status, title, text, detail, since, refresh: None, colour: OVER }
+    }
+
+    /// Nobody is called that here. Who was asked for is not repeated: it could be anything.
+    pub fn unknown() -> Self {
+        let text = "There is no preview at this address. It may not be there yet, or the address has a mistake in it.";
+        Self::new(StatusCode::NOT_FOUND, "No such preview", text)
+    }
+
+    /// There was one.
+    pub fn closed() -> Self {
+        let text = "The pull request was merged or closed, and its preview was removed with everything in it.";
+        Self::new(StatusCode::GONE, "This preview is closed", text)
+    }
+
+    /// A request that we do not pass on.
+    pub fn refused(status: StatusCode, why: &str) -> Self {
+        Self::new(status, "This request cannot be passed on", why)
+    }
+
+    /// We ourselves are not ready, or have too much to do.
+    pub fn busy(text: &str) -> Self {
+        Self {
+            refresh: Some(REFRESH),
+            colour: CALM,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "One moment", text)
+        }
+    }
+
+    /// The stack did not answer as it should.
+    pub fn bad(status: StatusCode, text: &str) -> Self {
+        let detail = "The preview itself is at fault, or it is just being replaced. Its pull request tells more.";
+        Self {
+            detail: detail.to_owned(),
+            colour: BAD,
+            ..Self::new(status, "The preview did not answer", text)
+        }
+    }
+
+    /// Where a preview stands that has nothing to answer with.
+    pub fn standing(standing: &Standing) -> Self {
+        if standing.closed {
+            return Self::closed();
+        }
+        let (title, text, waits) = match standing.phase {
+            Phase::Asleep => (
+                "Waking up",
+                "Nobody had looked at this preview for a while, so it was asleep. It is being started for you.",
+                true,
+            ),
+            Phase::Failed => (
+                "This preview failed",
+                "It could not be started, or stopped working. It is tried again when the cause is gone or a new commit comes.",
+                false,
+            ),
+            Phase::Refused => {
+                ("This preview was refused", "Somebody has to act before it can be built.", false)
+            }
+            Phase::Stopped => (
+                "This preview is stopped",
+                "Everything in it was removed. A new commit brings it back.",
+                false,
+            ),
+            Phase::Queued => {
+                ("In the queue", "This preview is built as soon as there is room for it.", true)
+            }
+            Phase::WaitingForImage => (
+                "Waiting for an image",
+                "The images of this commit are not built yet. This preview starts as soon as they are there.",
+                true,
+            ),
+            Phase::Ready | Phase::Checking => {
+                ("Starting", "This preview is being started or replaced.", true)
+            }
+            _ => ("Being built", "This preview is being built. It usually takes a minute.", true),
+        };
+        let colour = match standing.phase {
+            Phase::Failed | Phase::Refused => BAD,
+            Phase::Stopped => OVER,
+            _ => CALM,
+        };
+        Self {
+            detail: standing.message.to_string(),
+            since: readable(&standing.since),
+            refresh: waits.then_some(REFRESH),
+            colour,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, title, text)
+        }
+    }
+
+    /// A sleeper that an onlooker came upon: it sleeps on.
+    pub fn asleep(standing: &Standing) -> Self {
+        let text = "Nobody had looked at this preview for a while, so it sleeps. It wakes when a person or a program asks for it.";
+        Self {
+            since: standing.since.clone(),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "This preview sleeps", text)
+        }
+    }
+
+    /// The status it is answered with.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// As an answer to whoever asked.
+    pub fn answer(&self, visitor: Visitor) -> Response<Body> {
+        let html = visitor == Visitor::Navigation;
+        let body = if html {
+            self.render().unwrap_or_else(|_| self.title.to_owned())
+        } else {
+            let parts = [self.title, &self.text, &self.detail];
+            let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            format!("{}\n", parts.join(": ").replace(".: ", ". "))
+        };
+        let mut answer = Response::new(Body::from(body));
+        *answer.status_mut() = self.status;
+        let map = answer.headers_mut();
+        let kind = if html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
+        map.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        map.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        map.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        map.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            map.insert(header::RETRY_AFTER, HeaderValue::from(self.refresh.unwrap_or(60)));
+        }
+        headers::stamp(map, None);
+        map.insert(headers::PAGE, HeaderValue::from_static("1"));
+        answer
+    }
+}
+
+/// A time as people write it.
+fn readable(since: &str) -> String {
+    let time: Option<Timestamp> = since.parse().ok();
+    time.map_or_else(String::new, |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use askama::Template;
+    use rstest::rstest;
+    use understudy_crds::status::Phase;
+
+    use super::Page;
+    use crate::sight::Standing;
+
+    fn standing(phase: Phase) -> Standing {
+        let message = "Deployment web: <script>alert(1)</script>";
+        Standing {
+            phase,
+            since: "2026-11-21T10:00:00Z".to_owned(),
+            message: message.into(),
+            closed: false,
+        }
+    }
+
+    #[rstest]
+    #[case(Phase::Asleep, "Waking up", true)]
+    #[case(Phase::Failed, "This preview failed", false)]
+    #[case(Phase::Deploying, "Being built", true)]
+    #[case(Phase::Stopped, "This preview is stopped", false)]
+    fn page_says_where_a_preview_stands(
+        #[case] phase: Phase,
+        #[case] title: &str,
+        #[case] waits: bool,
+    ) {
+        let page = Page::standing(&standing(phase)).render().expect("a page");
+        assert!(page.contains(&format!("<title>{title}</title>")), "{page}");
+        assert_eq!(page.contains("http-equiv=\"refresh\""), waits);
+        assert!(page.contains("&#60;script&#62;"), "{page}");
+        assert!(page.contains("2026-11-21 10:00:00 UTC"));
+    }
+}

@@ -1,0 +1,272 @@
+//! One request, from its first look to the last byte of its answer.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use crate::{
+    Edge,
+    backend::{Backend, BackendError, Connection},
+    body::{Body, Busy, Held, Used},
+    framing, headers,
+    hold::Passage,
+    host,
+    page::Page,
+    table::{Entry, Live, Route},
+    tunnel,
+    visitor::{self, Visitor},
+};
+
+/// How many pods are tried while nothing of a request was sent.
+const TRIES: usize = 3;
+
+/// How a request ended, for the log.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The preview it was for.
+    pub preview: Option<Arc<Route>>,
+    /// The pod that answered.
+    pub pod: Option<Arc<str>>,
+}
+
+/// Answers a request. Never fails: what cannot be passed on gets a page.
+pub(crate) async fn answer(
+    edge: &Edge,
+    client: headers::Client,
+    request: Request<Incoming>,
+    told: &mut Told,
+) -> Response<Body> {
+    let visitor = || visitor::visitor(request.method(), request.headers());
+    if let Err(error) = framing::check(request.method(), request.version(), request.headers()) {
+        return ended(Page::refused(error.status(), &capital(&error)).answer(visitor()));
+    }
+    let host = match host::host(request.uri(), request.headers()) {
+        Ok(host) => host,
+        Err(error) => {
+            return ended(
+                Page::refused(StatusCode::BAD_REQUEST, &capital(&error)).answer(visitor()),
+            );
+        }
+    };
+    let route = match edge.table.find(&host) {
+        Some(Entry::Route(route)) => route,
+        Some(Entry::Closed(_)) => return Page::closed().answer(visitor()),
+        None if !edge.is_ready() => {
+            return Page::busy("The proxy has just started and does not know every preview yet.")
+                .answer(visitor());
+        }
+        None => return Page::unknown().answer(visitor()),
+    };
+    told.preview = Some(Arc::clone(&route));
+    match edge.pass(&route, &request).await {
+        Passage::Go(live, used) => {
+            let errand = Errand { edge, client, route: &route };
+            errand.run(request, (live, used), told).await
+        }
+        Passage::Page(page, visitor) => page.answer(visitor),
+    }
+}
+
+fn capital(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+/// After such a request nobody knows where the next one begins.
+fn ended(mut answer: Response<Body>) -> Response<Body> {
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+/// A request that may pass.
+struct Errand<'edge> {
+    edge: &'edge Edge,
+    client: headers::Client,
+    route: &'edge Arc<Route>,
+}
+
+impl Errand<'_> {
+    async fn run(
+        &self,
+        mut request: Request<Incoming>,
+        (mut live, used): (Arc<Live>, Option<Used>),
+        told: &mut Told,
+    ) -> Response<Body> {
+        let visitor = visitor::visitor(request.method(), request.headers());
+        let upgrade = tunnel::wanted(&request);
+        let ours = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+        let mut request = outbound(request, self.route, self.client, upgrade);
+        let grpc = is_grpc(&request);
+        let mut tried: Vec<Arc<Backend>> = Vec::new();
+        let failure = loop {
+            let Some(backend) = choose(self.route, &live, &tried) else {
+                break BackendError::Absent;
+            };
+            let busy = Busy::new(&backend);
+            let sent = send(self.edge, &backend, request, (ours.is_some(), grpc)).await;
+            let (error, unsent) = match sent {
+                Ok((answer, sender)) => {
+                    told.pod = Some(Arc::clone(&backend.target.pod));
+                    let connection = sender.map(|sender| (Arc::clone(&backend), sender));
+                    let held = Held { connection, busy: Some(busy), used };
+                    return inbound(self.edge, answer, (self.route, &live), (held, ours));
+                }
+                Err(failed) => failed,
+            };
+            tried.push(backend);
+            match unsent {
+                Some(back) if tried.len() < TRIES => request = *back,
+                _ => break error,
+            }
+            live = self.route.now();
+        };
+        tracing::debug!(host = self.route.host, "not answered: {failure}");
+        self.edge.metrics.failed(&failure);
+        let (status, text) = match failure {
+            BackendError::Absent | BackendError::Connect(..) => {
+                (StatusCode::BAD_GATEWAY, "No pod of this preview takes connections.")
+            }
+            BackendError::Answer(..) => (
+                StatusCode::BAD_GATEWAY,
+                "The connection to the preview ended before it had answered.",
+            ),
+            BackendError::Late(_) => {
+                (StatusCode::GATEWAY_TIMEOUT, "The preview took too long to answer.")
+            }
+        };
+        Page::bad(status, text).answer(visitor)
+    }
+}
+
+/// The less busy one of two that are drawn (Mitzenmacher, "The Power of Two Choices", 2001); one that was not
+/// tried yet, if there is any.
+pub(crate) fn choose(route: &Route, live: &Live, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
+    let doubts = route.preview.has_doubts();
+    let fits = |one: &&Arc<Backend>| {
+        let tried = tried.iter().any(|tried| Arc::ptr_eq(tried, one));
+        !(tried || (doubts && route.preview.doubts(&one.target.pod)))
+    };
+    if let ([only], []) = (live.backends.as_slice(), tried) {
+        return Some(only).filter(fits).cloned();
+    }
+    let fit: Vec<&Arc<Backend>> = live.backends.iter().filter(fits).collect();
+    let draw = || fit.get(rand::random_range(0..fit.len().max(1))).copied();
+    let busy = |one: &Arc<Backend>| one.in_flight.load(std::sync::atomic::Ordering::Relaxed);
+    let (one, other) = (draw()?, draw()?);
+    Some(Arc::clone(if busy(other) < busy(one) { other } else { one }))
+}
+
+type Answered = (Response<Incoming>, Option<hyper::client::conn::http1::SendRequest<Body>>);
+
+async fn send(
+    edge: &Edge,
+    backend: &Backend,
+    mut request: Request<Body>,
+    (tunnel, grpc): (bool, bool),
+) -> Result<Answered, (BackendError, Option<Box<Request<Body>>>)> {
+    let h2 = (backend.target.h2c || grpc) && !tunnel;
+    let address = backend.target.address;
+    let reused = if h2 || tunnel { None } else { backend.reuse() };
+    let fresh = reused.is_none();
+    let connection = match reused {
+        Some(connection) => connection,
+        None => match backend.connect(h2).await {
+            Ok(connection) => connection,
+            Err(error) => return Err((error, Some(Box::new(request)))),
+        },
+    };
+    shape(&mut request, &connection);
+    let sent = connection.send(address, request, edge.limits.answer).await;
+    match sent {
+        // A connection that had been idle was closed under us, and nothing was sent: another one will do.
+        Err((_, Some(mut request))) if !fresh => match backend.connect(false).await {
+            Ok(connection) => {
+                shape(&mut request, &connection);
+                connection.send(address, *request, edge.limits.answer).await
+            }
+            Err(error) => Err((error, Some(request))),
+        },
+        sent => sent,
+    }
+}
+
+/// HTTP/2 wants the whole target and no `Host`, HTTP/1.1 the path and a `Host`.
+fn shape(request: &mut Request<Body>, connection: &Connection) {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    match connection {
+        Connection::Own(_) => {
+            *request.version_mut() = Version::HTTP_11;
+            if request.uri().authority().is_some()
+                && let Ok(uri) = path.parse()
+            {
+                *request.uri_mut() = uri;
+            }
+        }
+        Connection::Shared(_) => {
+            let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+            let whole = Uri::builder().scheme("http").authority(host.unwrap_or_default());
+            if let Ok(uri) = whole.path_and_query(path).build() {
+                *request.uri_mut() = uri;
+                *request.version_mut() = Version::HTTP_2;
+            }
+        }
+    }
+}
+
+fn is_grpc(request: &Request<Body>) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    request.version() == Version::HTTP_2
+        && kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+}
+
+/// The request as the preview gets it.
+fn outbound(
+    request: Request<Incoming>,
+    route: &Route,
+    client: headers::Client,
+    upgrade: Option<HeaderValue>,
+) -> Request<Body> {
+    let (mut head, body) = request.into_parts();
+    headers::request(&mut head.headers, &route.host, client, upgrade);
+    let body = if body.is_end_stream() { Body::Empty } else { Body::Passed(body) };
+    Request::from_parts(head, body)
+}
+
+/// The answer as the client gets it.
+fn inbound(
+    edge: &Edge,
+    answer: Response<Incoming>,
+    (route, live): (&Arc<Route>, &Live),
+    (mut held, ours): (Held, Option<hyper::upgrade::OnUpgrade>),
+) -> Response<Body> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // The connection is a tunnel now, and never a connection for requests again.
+        held.connection = None;
+        return match ours {
+            Some(ours) => tunnel::open(edge, answer, ours, (held, Arc::clone(route))),
+            None => Page::bad(
+                StatusCode::BAD_GATEWAY,
+                "The preview changed to a protocol nobody asked for.",
+            )
+            .answer(Visitor::Program),
+        };
+    }
+    let (mut parts, body) = answer.into_parts();
+    headers::answer(&mut parts.headers, &route.host, live.view.commit.as_ref());
+    parts.version = Version::HTTP_11;
+    let body = if body.is_end_stream() {
+        held.end();
+        Body::Empty
+    } else {
+        Body::Answer(body, held)
+    };
+    Response::from_parts(parts, body)
+}
+
+/// How long a preview may take before the head of its answer, by default: long polls are quicker.
+pub(crate) const ANSWER: Duration = Duration::from_mins(5);

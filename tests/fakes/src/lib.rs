@@ -2,6 +2,7 @@
 //! where it is told to, and a registry that answers as it is told to.
 
 pub mod cluster;
+pub mod edge;
 pub mod operator;
 pub mod proxy;
 pub mod registry;

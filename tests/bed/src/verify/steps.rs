@@ -87,7 +87,7 @@ const LIFECYCLE: &[&str] = &[
 ];
 
 /// Every step. Suites that share a bed run their tests side by side; those that make beds, one by one.
-pub const STEPS: [Step; 21] = [
+pub const STEPS: [Step; 23] = [
     step("format", "rustfmt has nothing to change", Work::Cargo(&["fmt", "--all", "--check"])),
     step(
         "clippy",
@@ -162,6 +162,21 @@ pub const STEPS: [Step; 21] = [
         long: Some(Work::Test(CRASH, Some(Profile::Fleet))),
     },
     step(
+        "edge",
+        "the edge before backends in the test's own hands: manners, hostile requests, streams, sleep and wake",
+        Work::Test(
+            &[
+                "--package=understudy-tests",
+                "--test=edge",
+                "--",
+                "--include-ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ],
+            Some(Profile::Control),
+        ),
+    ),
+    step(
         "life",
         "the shop on real pods: opened, pushed, broken, mended, closed",
         Work::Test(
@@ -171,6 +186,21 @@ pub const STEPS: [Step; 21] = [
                 "--",
                 "--include-ignored",
                 "--nocapture",
+            ],
+            Some(Profile::Node),
+        ),
+    ),
+    step(
+        "visit",
+        "the shop behind the edge on real pods: visited while commits come, asleep and awake, closed",
+        Work::Test(
+            &[
+                "--package=understudy-tests",
+                "--test=visit",
+                "--",
+                "--include-ignored",
+                "--nocapture",
+                "--test-threads=1",
             ],
             Some(Profile::Node),
         ),

@@ -22,6 +22,9 @@ use crate::stamp::Stamp;
 /// Where both roles listen.
 const ADDRESS: &str = "0.0.0.0:8080";
 
+/// For how long requests are still answered after the program was asked to end.
+const NOTICE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// What ends the program; the text follows `error: ` on its last line.
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -41,11 +44,7 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let outcome = tokio::select! {
-        outcome = play() => outcome,
-        outcome = asked_to_end() => outcome,
-    };
-    match outcome {
+    match play().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -58,7 +57,13 @@ async fn play() -> Result<()> {
     let stamp = Stamp::read();
     match std::env::args().nth(1).as_deref() {
         Some("web") => serve(web::routes(stamp)).await,
-        Some("api") => serve(api::routes(stamp).await?).await,
+        Some("api") => {
+            let routes = tokio::select! {
+                routes = api::routes(stamp) => routes?,
+                ended = asked_to_end() => return ended,
+            };
+            serve(routes).await
+        }
         _ => Err(Error::Usage),
     }
 }
@@ -66,10 +71,14 @@ async fn play() -> Result<()> {
 async fn serve(routes: Router) -> Result<()> {
     let listener = TcpListener::bind(ADDRESS).await.map_err(Error::Listen)?;
     println!("listening on {ADDRESS}");
-    axum::serve(listener, routes).await.map_err(Error::Listen)
+    // Whoever sends requests here takes a moment to hear that it should not.
+    let end = async {
+        let _ = asked_to_end().await;
+        tokio::time::sleep(NOTICE).await;
+    };
+    axum::serve(listener, routes).with_graceful_shutdown(end).await.map_err(Error::Listen)
 }
 
-/// Nothing here is worth waiting for: requests are short, and whoever asked can ask again.
 async fn asked_to_end() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;

@@ -1,0 +1,391 @@
+//! The edge as a process inside a bed, previews that need no operator, and backends that answer as they are told to.
+
+use std::{fs::File, path::Path, process::Stdio, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, Response, body::Incoming, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+};
+use understudy_bed::{Bed, Error, Result, command, net::Forward};
+use understudy_crds::label::{GROUP, PREVIEW_NAMESPACE, PREVIEW_UID};
+
+use crate::{
+    cluster::{Cluster, path},
+    operator::Operator,
+};
+
+/// The edge's account.
+pub const ACCOUNT: &str = "understudy-edge";
+
+/// The address of the bed's network at which exposed backends are found: what a pod's address is to the edge.
+pub const INSIDE: &str = "198.18.255.1";
+
+/// A running edge.
+#[derive(Debug)]
+pub struct Edge {
+    child: Option<Child>,
+    plain: Forward,
+    admin: Forward,
+    log: std::path::PathBuf,
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Bed(format!("edge: {error}"))
+}
+
+impl Edge {
+    /// Gives the edge its account with the rights that the program declares.
+    pub fn install(bed: &Bed) -> Result<()> {
+        let subject = json!([{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": ACCOUNT}]);
+        let rbac = "rbac.authorization.k8s.io";
+        for object in [
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ACCOUNT}}),
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": ACCOUNT}}),
+            json!({
+                "apiVersion": format!("{rbac}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": ACCOUNT},
+                "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": ACCOUNT}, "subjects": subject,
+            }),
+        ] {
+            bed.apply(&object)?;
+        }
+        Ok(())
+    }
+
+    /// Starts one inside the bed on that port and the next, and waits until it is ready.
+    pub async fn start(bed: &Bed, folder: &Path, port: u16, more: &[&str]) -> Result<Self> {
+        let kubeconfig = kubeconfig(bed, folder)?;
+        let log = folder.join(format!("edge-{port}.log"));
+        let file = File::options().create(true).append(true).open(&log).map_err(failed)?;
+        let mut command = bed.inside(&Operator::program()?.to_string_lossy())?;
+        command.args(["edge", "--access-log=false"]);
+        command.arg(format!("--kubeconfig={}", kubeconfig.display()));
+        command.arg(format!("--listen={INSIDE}:{port}"));
+        command.arg(format!("--admin-listen={INSIDE}:{}", port + 1));
+        command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        let child = Command::from(command).kill_on_drop(true).spawn().map_err(failed)?;
+        let plain = bed.forward(&format!("{INSIDE}:{port}"))?;
+        let admin = bed.forward(&format!("{INSIDE}:{}", port + 1))?;
+        let edge = Self { child: Some(child), plain, admin, log };
+        edge.ready().await?;
+        Ok(edge)
+    }
+
+    async fn ready(&self) -> Result<()> {
+        for _ in 0..200 {
+            let answer = get(&self.admin(), "localhost", "/readyz").await;
+            if answer.is_ok_and(|answer| answer.status() == 200) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(failed(format!("it is not ready after 10 s\n{}", self.log())))
+    }
+
+    /// Where plain HTTP is reached from this machine.
+    pub fn plain(&self) -> String {
+        self.plain.local().to_string()
+    }
+
+    /// Where metrics and health are.
+    pub fn admin(&self) -> String {
+        self.admin.local().to_string()
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The process of the edge itself, below those that lead into the bed.
+    pub fn pid(&self) -> Option<Pid> {
+        let mut pid = i32::try_from(self.child.as_ref()?.id()?).ok()?;
+        // Each has one child, and the last is the edge.
+        while let Some(child) = child_of(pid) {
+            pid = child;
+        }
+        Pid::from_raw(pid)
+    }
+
+    /// Its resident memory in KiB (proc(5), `VmRSS`).
+    pub fn memory_kib(&self) -> u64 {
+        let pid = self.pid().map_or(0, Pid::as_raw_pid);
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    }
+
+    /// Asks it to end, and waits; whether it ended well.
+    pub async fn terminate(&mut self) -> bool {
+        let asked = self.pid().is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
+        let Some(mut child) = self.child.take() else { return false };
+        asked && child.wait().await.is_ok_and(|status| status.success())
+    }
+}
+
+fn child_of(pid: i32) -> Option<i32> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    list.split_whitespace().next()?.parse().ok()
+}
+
+/// A kubeconfig of the edge's account for the API server as it is reached inside the bed.
+fn kubeconfig(bed: &Bed, folder: &Path) -> Result<std::path::PathBuf> {
+    let token =
+        bed.kubectl_run(&["create", "token", ACCOUNT, "--namespace", ACCOUNT, "--duration=8h"])?;
+    let mut view = bed.inside("kubectl")?;
+    view.args(["config", "view", "--raw", "--output=json"]);
+    let mut config: Value = serde_json::from_str(&command::run(&mut view)?).map_err(failed)?;
+    let cluster = config.pointer("/clusters/0/name").cloned().unwrap_or_default();
+    if let Some(fields) = config.as_object_mut() {
+        let user = json!([{"name": ACCOUNT, "user": {"token": token.trim()}}]);
+        fields.insert("users".to_owned(), user);
+        let context = json!([{"name": ACCOUNT, "context": {"cluster": cluster, "user": ACCOUNT}}]);
+        fields.insert("contexts".to_owned(), context);
+        fields.insert("current-context".to_owned(), json!(ACCOUNT));
+    }
+    let path = folder.join("edge-kubeconfig");
+    std::fs::write(&path, config.to_string()).map_err(failed)?;
+    Ok(path)
+}
+
+/// A preview whose status and Services the test writes itself.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The API server.
+    pub cluster: Cluster,
+    /// Its own namespace.
+    pub namespace: String,
+    /// Its name, and the first label of its host.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The UID of its stack's namespace.
+    pub home: String,
+}
+
+impl Preview {
+    /// Opens one that is Ready and has nobody to answer yet.
+    pub async fn open(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self> {
+        let all = path(namespace, "previewenvironments", "");
+        let commit = crate::scene::COMMITS.first().copied().unwrap_or_default();
+        let made = cluster
+            .create(&all, &json!({
+                "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewEnvironment",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"templateRef": {"name": "web"}, "pullRequest": {"number": 1}, "commit": commit},
+            }))
+            .await?;
+        let text = |value: &Value, place: &str| {
+            value.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let uid = text(&made, "/metadata/uid");
+        let stack = format!("pv-{namespace}-{name}");
+        let labels = json!({PREVIEW_UID: uid, PREVIEW_NAMESPACE: namespace});
+        let home = cluster
+            .apply(&format!("/api/v1/namespaces/{stack}"), &json!({
+                "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": stack, "labels": labels},
+            }))
+            .await?;
+        let preview = Self {
+            cluster: cluster.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            uid,
+            home: text(&home, "/metadata/uid"),
+        };
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "labels": labels},
+            "spec": {"ports": [{"port": 80}]},
+        });
+        cluster.apply(&format!("/api/v1/namespaces/{stack}/services/web"), &service).await?;
+        preview.say(json!({"phase": "Ready"})).await?;
+        Ok(preview)
+    }
+
+    /// Its host.
+    pub fn host(&self) -> String {
+        format!("{}.{}.preview.test", self.name, self.namespace)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> String {
+        path(&self.namespace, "previewenvironments", &self.name)
+    }
+
+    /// Puts words into its status.
+    pub async fn say(&self, words: Value) -> Result<()> {
+        let commit = crate::scene::COMMITS.first().copied().unwrap_or_default();
+        let mut status = json!({
+            "since": "2026-11-21T10:00:00Z", "commit": commit,
+            "hosts": [{
+                "name": "web", "url": format!("http://{}", self.host()), "service": "web", "port": 80,
+            }],
+            "namespace": {"name": format!("pv-{}-{}", self.namespace, self.name), "uid": self.home},
+        });
+        for (name, value) in words.as_object().into_iter().flatten() {
+            if let Some(fields) = status.as_object_mut() {
+                fields.insert(name.clone(), value.clone());
+            }
+        }
+        let status = json!({"status": status});
+        self.cluster.patch(&format!("{}/status", self.path()), &status).await.map(drop)
+    }
+
+    /// Makes these the ready pods behind its Service: addresses, ports by their order, UIDs.
+    pub async fn pods(&self, pods: &[(&str, u16, &str)]) -> Result<()> {
+        let stack = format!("pv-{}-{}", self.namespace, self.name);
+        let target =
+            |pod: &str| json!({"kind": "Pod", "namespace": stack, "name": pod, "uid": pod});
+        // A slice for each port: that is how Kubernetes tells ports of pods that differ apart.
+        let ports: std::collections::BTreeSet<u16> = pods.iter().map(|pod| pod.1).collect();
+        let list = format!("/apis/discovery.k8s.io/v1/namespaces/{stack}/endpointslices");
+        let known = self.cluster.find(&list).await?.unwrap_or_default();
+        for port in &ports {
+            let endpoints: Vec<Value> = pods
+                .iter()
+                .filter(|pod| pod.1 == *port)
+                .map(|(address, _, pod)| {
+                    json!({"addresses": [address], "conditions": {"ready": true}, "targetRef": target(pod)})
+                })
+                .collect();
+            self.slice(&format!("web-{port}"), *port, &json!(endpoints)).await?;
+        }
+        for one in known.get("items").and_then(Value::as_array).into_iter().flatten() {
+            let name = one.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            if !ports.iter().any(|port| name == format!("web-{port}")) {
+                self.cluster.delete(&format!("{list}/{name}")).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one slice as it stands.
+    pub async fn slice(&self, name: &str, port: u16, endpoints: &Value) -> Result<()> {
+        let stack = format!("pv-{}-{}", self.namespace, self.name);
+        let labels = json!({
+            PREVIEW_UID: self.uid, PREVIEW_NAMESPACE: self.namespace, "kubernetes.io/service-name": "web",
+        });
+        let object = json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": name, "labels": labels}, "endpoints": endpoints,
+            "ports": [{"name": "", "port": port, "protocol": "TCP"}],
+        });
+        let path = format!("/apis/discovery.k8s.io/v1/namespaces/{stack}/endpointslices/{name}");
+        self.cluster.apply(&path, &object).await.map(drop)
+    }
+
+    /// Deletes it; nobody holds it.
+    pub async fn close(&self) -> Result<()> {
+        self.cluster.delete(&self.path()).await
+    }
+}
+
+/// GETs a path of a host; with the whole answer.
+pub async fn get(address: &str, host: &str, path: &str) -> Result<Response<Bytes>> {
+    let request = Request::get(path).header(header::HOST, host).body(Full::default());
+    ask(address, request.map_err(failed)?).await
+}
+
+/// Sends a request on a connection of its own; with the whole answer.
+pub async fn ask(address: &str, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
+    let stream = TcpStream::connect(address).await.map_err(failed)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let connection = tokio::spawn(connection);
+    let answer = sender.send_request(request).await.map_err(failed)?;
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.map_err(failed)?.to_bytes();
+    connection.abort();
+    Ok(Response::from_parts(head, body))
+}
+
+/// A backend of the test's own process, seen from inside the bed at [`INSIDE`].
+#[derive(Debug)]
+pub struct Backend {
+    /// The port inside the bed.
+    pub port: u16,
+    task: tokio::task::JoinHandle<()>,
+    _forward: Forward,
+}
+
+impl Backend {
+    /// Answers every request as the function says, at that port of the bed.
+    pub async fn start<F>(bed: &Bed, port: u16, answer: F) -> Result<Self>
+    where
+        F: AsyncAnswer,
+    {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?.to_string();
+        let answer = Arc::new(answer);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let answer = Arc::clone(&answer);
+                tokio::spawn(async move { answer.serve(stream).await });
+            }
+        });
+        let forward = bed.expose(&format!("{INSIDE}:{port}"), &local)?;
+        Ok(Self { port, task, _forward: forward })
+    }
+
+    /// One that says in JSON what it was asked.
+    pub async fn echo(bed: &Bed, port: u16) -> Result<Self> {
+        Self::start(bed, port, Echo).await
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What a backend does with a connection.
+pub trait AsyncAnswer: Send + Sync + 'static {
+    /// Serves it to its end.
+    fn serve(&self, stream: TcpStream) -> impl Future<Output = ()> + Send;
+}
+
+/// Says in JSON what it was asked.
+#[derive(Debug)]
+pub struct Echo;
+
+impl AsyncAnswer for Echo {
+    async fn serve(&self, stream: TcpStream) {
+        let service = hyper::service::service_fn(echo);
+        let builder = hyper::server::conn::http1::Builder::new();
+        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    }
+}
+
+async fn echo(
+    request: Request<Incoming>,
+) -> std::result::Result<Response<Full<Bytes>>, hyper::Error> {
+    let headers: Vec<Value> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]))
+        .collect();
+    let (method, uri) = (request.method().clone(), request.uri().to_string());
+    let body = request.into_body().collect().await?.to_bytes();
+    let text = json!({
+        "method": method.as_str(), "uri": uri, "headers": headers,
+        "body": String::from_utf8_lossy(&body),
+    });
+    let body = if method == Method::HEAD { String::new() } else { text.to_string() };
+    let mut answer = Response::new(Full::from(body));
+    let map = answer.headers_mut();
+    for (name, value) in [
+        ("set-cookie", "own=1; Path=/"),
+        ("set-cookie", "parent=1; Domain=preview.test"),
+        ("connection", "x-hop"),
+        ("x-hop", "1"),
+        ("understudy-page", "a lie"),
+    ] {
+        map.append(name, header::HeaderValue::from_static(value));
+    }
+    Ok(answer)
+}

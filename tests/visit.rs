@@ -1,0 +1,172 @@
+//! The shop behind the edge, on real pods: visited while commits come, asleep and awake, until it closes.
+
+#[expect(dead_code, reason = "counting is for another suite")]
+mod stage;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use understudy_bed::{
+    Error, Home, Profile, Result,
+    plan::address,
+    testing::{Outcome, shared, text},
+};
+use understudy_fakes::{
+    Scene,
+    cluster::LONG,
+    edge::{Edge, get},
+    scene::COMMITS,
+};
+
+use stage::{block_on, stage_on};
+
+/// A host is one preview's alone, also beside what another run left.
+fn name() -> String {
+    format!("shop-{}", std::process::id())
+}
+
+/// The host that the operator forms of that name.
+fn host() -> String {
+    format!("pr-{}.preview.test", name())
+}
+
+/// How many visitors a second there are.
+const RATE: u64 = 200;
+
+/// Visitors that come at that rate, whatever becomes of those before them.
+struct Visitors {
+    stop: Arc<AtomicBool>,
+    seen: Arc<Mutex<BTreeMap<u16, usize>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Visitors {
+    fn come(address: &str) -> Self {
+        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::default()));
+        let (ends, counts, address) = (Arc::clone(&stop), Arc::clone(&seen), address.to_owned());
+        let task = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / RATE));
+            let mut all = Vec::new();
+            while !ends.load(Ordering::Relaxed) {
+                ticks.tick().await;
+                let (address, counts) = (address.clone(), Arc::clone(&counts));
+                all.push(tokio::spawn(async move {
+                    let answer = get(&address, &host(), "/healthz").await;
+                    let status = answer.map_or(0, |answer| answer.status().as_u16());
+                    let mut counts: std::sync::MutexGuard<'_, BTreeMap<u16, usize>> =
+                        counts.lock().unwrap_or_else(PoisonError::into_inner);
+                    *counts.entry(status).or_default() += 1;
+                }));
+            }
+            join_all(all).await;
+        });
+        Self { stop, seen, task }
+    }
+
+    /// How many were answered how, once all were.
+    async fn leave(self) -> BTreeMap<u16, usize> {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.task.await;
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn told() -> Result<()> {
+    let stage = stage_on(shared(Profile::Node)?).await?;
+    Edge::install(&stage.bed)?;
+    let home = Home::find()?;
+    understudy_shop::database(&home, &stage.bed)?;
+    for commit in COMMITS.iter().take(2) {
+        understudy_shop::build(&home, &stage.bed, commit, false)?;
+    }
+    let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
+    let edge = Edge::start(&stage.bed, folder.path(), 20_000, &["--note-interval=1s"]).await?;
+    let registry = stage.bed.forward(address::REGISTRY_ADDRESS)?;
+    let mirror = format!("--registry-mirror={}={}", address::REGISTRY, registry.local());
+    let plain = format!("--plain-http-registry={}", registry.local());
+    let through = format!("--edge-address={}", edge.plain());
+    let flags = [&mirror, &plain, &through, "--awake-at-least=5s"];
+    let mut spec = understudy_shop::template().pointer("/spec").cloned().unwrap_or_default();
+    if let Some(spec) = spec.as_object_mut() {
+        spec.insert("lifecycle".to_owned(), json!({"sleepAfter": "5s"}));
+    }
+    let scene = Scene::new(&stage.cluster, &stage.upstream, "visit", &spec, &flags).await?;
+    scene.open(&name(), COMMITS[0]).await?;
+    scene.reach(&name(), "Ready", COMMITS[0]).await?;
+    pushed(&scene, &edge).await?;
+    for crowd in [1, 10] {
+        slept(&scene, &edge, crowd).await?;
+    }
+    closed(&scene, &edge).await?;
+    scene.clear().await
+}
+
+/// A commit comes while people visit: nobody gets an error.
+async fn pushed(scene: &Scene, edge: &Edge) -> Result<()> {
+    let visitors = Visitors::come(&edge.plain());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.change(&name(), &json!({"commit": COMMITS[1]})).await?;
+    scene.reach(&name(), "Ready", COMMITS[1]).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let seen = visitors.leave().await;
+    println!("measured: a push beside {RATE} requests a second: {seen:?}");
+    assert!(seen.keys().eq([&200]), "{seen:?}\n{}", edge.log());
+    Ok(())
+}
+
+/// Nobody visits: it sleeps. Some come at once: all are answered, and it was woken once.
+async fn slept(scene: &Scene, edge: &Edge, crowd: usize) -> Result<()> {
+    let phase = |wanted: &'static str| move |one: &Value| text(one, "/status/phase") == wanted;
+    scene.told(scene.cluster.until(&scene.preview(&name()), LONG, phase("Asleep")).await).await?;
+    let pods =
+        |list: &Value| list.get("items").and_then(Value::as_array).is_some_and(Vec::is_empty);
+    let preview = scene.cluster.find(&scene.preview(&name())).await?.unwrap_or_default();
+    let stack = format!("/api/v1/namespaces/{}/pods", text(&preview, "/status/namespace/name"));
+    scene.cluster.until(&stack, LONG, pods).await?;
+    let (began, address) = (Instant::now(), edge.plain());
+    let answers = {
+        let host = host();
+        join_all((0..crowd).map(|_| get(&address, &host, "/"))).await
+    };
+    let took = began.elapsed().as_secs_f64();
+    let good =
+        answers.iter().filter(|one| one.as_ref().is_ok_and(|one| one.status() == 200)).count();
+    println!("measured: {crowd} came to a sleeper: {good} answered after {took:.2} s");
+    assert_eq!(good, crowd, "{}", edge.log());
+    scene.told(scene.cluster.until(&scene.preview(&name()), LONG, phase("Ready")).await).await?;
+    Ok(())
+}
+
+/// It closes while people visit: they are told so, soon, and nothing else goes wrong.
+async fn closed(scene: &Scene, edge: &Edge) -> Result<()> {
+    let visitors = Visitors::come(&edge.plain());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    scene.cluster.delete(&scene.preview(&name())).await?;
+    while get(&edge.plain(), &host(), "/").await?.status() != 410 {
+        assert!(began.elapsed() < Duration::from_secs(5), "it is still there");
+    }
+    let took = began.elapsed().as_millis();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let seen = visitors.leave().await;
+    println!("measured: closed beside {RATE} requests a second: 410 after {took} ms: {seen:?}");
+    assert!(took < 1000, "{took} ms");
+    assert!(seen.keys().all(|status| matches!(status, 200 | 410)), "{seen:?}\n{}", edge.log());
+    scene.cluster.until(&scene.preview(&name()), LONG, Value::is_null).await?;
+    assert_eq!(get(&edge.plain(), &host(), "/").await?.status(), 410, "and stays so");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a node bed: cargo verify --only visit"]
+fn shop_is_visited_while_commits_come_asleep_and_awake() -> Outcome {
+    block_on(told())
+}

@@ -88,7 +88,12 @@ impl Story {
         scene.reach(NAME, "Ready", COMMITS[0]).await?;
         if self == Self::Wake {
             scene.change(NAME, &json!({"sleep": "Now"})).await?;
-            scene.reach(NAME, "Asleep", COMMITS[0]).await?;
+            // It is said first; the Event tells that its pods went.
+            let told = |one: &Value| {
+                let event = one.pointer("/status/lastEvent").and_then(Value::as_str);
+                event.is_some_and(|event| event.contains("/Asleep/"))
+            };
+            scene.told(scene.cluster.until(&scene.preview(NAME), LONG, told).await).await?;
         }
         Ok(())
     }

@@ -179,7 +179,9 @@ async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<A
     if decision.status_first
         && let Some(status) = &decision.status
     {
-        speak(world, facts, status).await?;
+        // The Event comes with the next look, when what it tells has begun.
+        let last_event = facts.preview.status.last_event.clone();
+        speak(world, facts, &PreviewStatus { last_event, ..status.clone() }).await?;
     }
     for question in &decision.asks {
         ask(world, facts, question.clone());
@@ -209,9 +211,7 @@ async fn act(world: &Arc<World>, facts: &Facts, decision: &Decision) -> Result<A
         world.read_for(&facts.preview.uid, None);
     }
     let early = waits && matches!(hoped, Some(Phase::Ready | Phase::Asleep));
-    if decision.status_first {
-        announce(world, facts, decision).await?;
-    } else if !early {
+    if !decision.status_first && !early {
         conclude(world, facts, decision).await?;
     }
     Ok(match applied {

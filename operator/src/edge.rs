@@ -4,14 +4,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use clap::Args;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::net::TcpListener;
 use understudy_crds::scalar::Span;
 use understudy_edge::{Edge, Limits, Options, tls::Source};
 
-use crate::{args::listen, cluster::connect};
+use crate::{args::listen, cluster::connect, signals::asked_to_end};
 
 /// Settings of `understudy edge`.
 #[derive(Debug, Args)]
@@ -104,14 +101,7 @@ impl Settings {
         kubeconfig: Option<PathBuf>,
         context: Option<String>,
     ) -> Result<(), Error> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
-        let stop = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
+        let stop = asked_to_end().map_err(Error::Signal)?;
         let client = connect::connect(kubeconfig, context, None).await?;
         let options = self.options();
         let edge = Edge::new(client, &options)?;

@@ -9,6 +9,7 @@ mod edge;
 mod metrics;
 mod outside;
 mod run;
+mod signals;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -10,11 +10,7 @@ use futures::{
 use jiff::SignedDuration;
 use kube::runtime::controller::{Config, applier};
 use kube_lease_manager::LeaseManagerBuilder;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-    task::JoinHandle,
-};
+use tokio::{sync::watch, task::JoinHandle};
 use understudy_core::{
     decide::AWAKE_AT_LEAST,
     fence::EdgePods,
@@ -27,6 +23,7 @@ use crate::{
     cluster::{api::Api, connect, watch::follow, world::World},
     controller::{Context, failed, reconcile},
     outside::registry::Registries,
+    signals::asked_to_end,
 };
 
 /// How long looks that are under way may take to end after a signal.
@@ -84,13 +81,9 @@ pub(crate) enum Error {
 
 /// Runs until a signal, or until the lease is lost.
 pub(crate) async fn run(options: Options) -> Result<(), Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
+    let asked = asked_to_end().map_err(Error::Signal)?;
     let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        asked.await;
         tracing::info!("a signal: looks that are under way are brought to their end");
     };
     let stop: Stop = stop.boxed().shared();

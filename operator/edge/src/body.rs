@@ -4,11 +4,13 @@ use std::{
     pin::Pin,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1};
+use tokio::time::Sleep;
 
 use crate::{backend::Backend, table::Preview};
 
@@ -18,11 +20,30 @@ pub enum Body {
     Empty,
     /// One of ours, at most one piece.
     Own(Option<Bytes>),
-    /// Somebody's, passed on piece by piece as it is taken.
-    Passed(Incoming),
+    /// A client's, passed on piece by piece as it is taken.
+    Passed(Incoming, Stall),
     /// A preview's, with what is given back at its end.
     Answer(Incoming, Held),
 }
+
+/// How long a client may take for the next piece of a body it began: 60 s, as others do (nginx,
+/// `client_body_timeout`). There is no limit to the whole.
+const PIECE: Duration = Duration::from_mins(1);
+
+/// Waits for the next piece, but not for ever. It costs nothing while pieces come.
+#[derive(Default)]
+pub struct Stall(Option<Pin<Box<Sleep>>>);
+
+impl Stall {
+    /// Whether the wait that is going on took too long.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep(PIECE)));
+        sleep.as_mut().poll(context).is_ready()
+    }
+}
+
+/// Why a body ended before its end.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a request holds until its answer was passed on.
 #[derive(Default)]
@@ -94,22 +115,31 @@ impl From<String> for Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Passed(body) => Pin::new(body).poll_frame(context),
+            Self::Passed(body, stall) => match Pin::new(body).poll_frame(context) {
+                Poll::Pending if stall.is_over(context) => {
+                    Poll::Ready(Some(Err("the client stopped in the middle of its body".into())))
+                }
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(frame) => {
+                    stall.0 = None;
+                    Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+                }
+            },
             Self::Answer(body, held) => {
                 let frame = ready!(Pin::new(&mut *body).poll_frame(context));
                 if frame.is_none() || body.is_end_stream() {
                     held.end();
                 }
-                Poll::Ready(frame)
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
         }
     }
@@ -118,7 +148,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty | Self::Own(None) => true,
             Self::Own(Some(_)) => false,
-            Self::Passed(body) | Self::Answer(body, _) => body.is_end_stream(),
+            Self::Passed(body, _) | Self::Answer(body, _) => body.is_end_stream(),
         }
     }
 
@@ -126,7 +156,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty | Self::Own(None) => SizeHint::with_exact(0),
             Self::Own(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Passed(body) | Self::Answer(body, _) => body.size_hint(),
+            Self::Passed(body, _) | Self::Answer(body, _) => body.size_hint(),
         }
     }
 }

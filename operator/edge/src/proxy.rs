@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use crate::{
     Edge,
     backend::{Backend, BackendError, Connection},
-    body::{Body, Busy, Held, Used},
+    body::{Body, Busy, Held, Stall, Used},
     framing, headers,
     hold::Passage,
     host,
@@ -233,7 +233,8 @@ fn outbound(
 ) -> Request<Body> {
     let (mut head, body) = request.into_parts();
     headers::request(&mut head.headers, &route.host, client, upgrade);
-    let body = if body.is_end_stream() { Body::Empty } else { Body::Passed(body) };
+    let body =
+        if body.is_end_stream() { Body::Empty } else { Body::Passed(body, Stall::default()) };
     Request::from_parts(head, body)
 }
 

@@ -12,6 +12,9 @@ use understudy_fakes::edge::{AsyncAnswer, Backend, INSIDE, get};
 
 use crate::{Scene, port, scene, until};
 
+/// How long a first answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How much more memory the edge may hold after all of it, in KiB.
 const GROWTH: u64 = 64 << 10;
 
@@ -208,8 +211,15 @@ async fn raw(address: &str, bytes: &[u8]) -> Result<String> {
     // One that was refused may be closed while we still speak.
     let _ = stream.write_all(bytes).await;
     let mut seen = Vec::new();
-    let read = tokio::time::timeout(Duration::from_millis(1500), stream.read_to_end(&mut seen));
-    let _ = read.await;
+    let mut bytes = vec![0; 16 << 10];
+    // A moment more once there is an answer: what follows it is what this is about.
+    loop {
+        let patience = if seen.is_empty() { PATIENCE } else { Duration::from_millis(400) };
+        match tokio::time::timeout(patience, stream.read(&mut bytes)).await {
+            Ok(Ok(read)) if read > 0 => seen.extend(bytes.iter().take(read)),
+            _ => break,
+        }
+    }
     Ok(String::from_utf8_lossy(&seen).into_owned())
 }
 

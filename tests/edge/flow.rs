@@ -20,6 +20,7 @@ fn failed(error: impl std::fmt::Display) -> Error {
 pub(crate) async fn story() -> Result<()> {
     let mut scene = scene("flow", &[]).await?;
     streamed(&scene).await?;
+    answered_early(&scene).await?;
     tunnelled(&scene).await?;
     retried(&scene).await?;
     drained(&mut scene).await
@@ -83,6 +84,40 @@ async fn streamed(scene: &Scene) -> Result<()> {
         .filter(|pair| pair[1].saturating_sub(pair[0]) > Duration::from_millis(150))
         .count();
     assert_eq!(apart, 2, "pieces came as they were sent: {times:?}");
+    Ok(())
+}
+
+/// Answers as soon as it has the head of a request.
+struct Early;
+
+impl AsyncAnswer for Early {
+    async fn serve(&self, mut stream: TcpStream) {
+        let mut head = [0; 4096];
+        while stream.read(&mut head).await.is_ok_and(|read| read > 0) {
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Somebody who goes on sending after the answer keeps nobody else from theirs.
+async fn answered_early(scene: &Scene) -> Result<()> {
+    let preview = scene.open("early").await?;
+    let backend = Backend::start(&scene.stage.bed, port(), Early).await?;
+    preview.pods(&[(INSIDE, backend.port, "a")]).await?;
+    let (address, host) = (scene.edge.plain(), preview.host());
+    until(async || get(&address, &host, "/").await, |one| one.status() == 200).await?;
+    let mut slow = TcpStream::connect(&address).await.map_err(failed)?;
+    let request = format!("POST / HTTP/1.1\r\nhost: {host}\r\ncontent-length: 100000\r\n\r\nhalf");
+    slow.write_all(request.as_bytes()).await.map_err(failed)?;
+    read_until(&mut slow, &mut String::new(), "ok").await?;
+    for _ in 0..10 {
+        let answer = tokio::time::timeout(Duration::from_secs(5), get(&address, &host, "/")).await;
+        assert_eq!(answer.map_err(failed)??.status(), 200);
+        slow.write_all(b"x").await.map_err(failed)?;
+    }
     Ok(())
 }
 

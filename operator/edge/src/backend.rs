@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -11,12 +11,17 @@ use std::{
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
-    client::conn::{http1, http2},
+    client::conn::{TrySendError, http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use crate::{body::Body, sight::Target};
+use crate::{
+    body::{Body, Pace},
+    framing::LARGEST_HEAD,
+    sight::Target,
+    socket,
+};
 
 /// A pod is near: it answers at once or not at all.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -24,6 +29,13 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// How long an idle connection is kept: Node.js closes after 5 s (`server.keepAliveTimeout`), and a request
 /// must not meet that moment.
 const IDLE: Duration = Duration::from_secs(4);
+
+/// How long a request may still be sent after its answer was read: then its connection is not worth keeping.
+const FINISH: Duration = Duration::from_secs(1);
+
+/// What a pod may send unread on a stream of HTTP/2, and on all of them: as good as no bound (RFC 9113, 6.9.1).
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 /// How many idle connections are kept.
 const KEPT: usize = 256;
@@ -98,32 +110,54 @@ impl Backend {
                 idle.clear();
                 return None;
             }
-            // It may still be finishing the last answer: whoever sends waits for that.
-            if !sender.is_closed() {
+            if sender.is_ready() {
                 return Some(Connection::Own(sender));
             }
         }
         None
     }
 
-    /// A connection whose answer was read to its end.
-    pub fn give_back(&self, sender: http1::SendRequest<Body>) {
-        if sender.is_closed() || self.retired.load(Ordering::Acquire) {
-            return;
+    /// A connection whose answer was read to its end. It is taken once its request was sent to its end as well:
+    /// a preview may answer before it has read everything.
+    pub(crate) fn give_back(self: &Arc<Self>, mut sender: http1::SendRequest<Body>) {
+        if sender.is_ready() {
+            self.keep(sender);
+        } else if !sender.is_closed() {
+            let backend = Arc::clone(self);
+            tokio::spawn(async move {
+                let ready = tokio::time::timeout(FINISH, sender.ready()).await;
+                if matches!(ready, Ok(Ok(()))) {
+                    backend.keep(sender);
+                }
+            });
         }
+    }
+
+    fn keep(&self, sender: http1::SendRequest<Body>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < KEPT {
+        if idle.len() < KEPT && !self.retired.load(Ordering::Acquire) {
             idle.push((Instant::now(), sender));
         }
+    }
+
+    /// Closes what was idle for too long.
+    pub(crate) fn sweep(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(since, sender)| since.elapsed() < IDLE && !sender.is_closed());
     }
 
     /// A new connection, or the shared one.
     pub async fn connect(&self, h2: bool) -> Result<Connection, BackendError> {
         if h2 {
-            return self.share().await;
+            // With the wait for others who are connecting, or they would fail one after another.
+            let share = tokio::time::timeout(CONNECT, self.share()).await;
+            return share.unwrap_or_else(|_| {
+                Err(BackendError::Connect(self.target.address, "no answer in time".to_owned()))
+            });
         }
         let stream = self.dial().await?;
         let (sender, connection) = http1::Builder::new()
+            .max_buf_size(LARGEST_HEAD)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| BackendError::Connect(self.target.address, error.to_string()))?;
@@ -144,6 +178,9 @@ impl Backend {
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_while_idle(false)
+            // Whoever does not read holds up its own stream and nobody else's.
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| BackendError::Connect(self.target.address, error.to_string()))?;
@@ -163,47 +200,36 @@ impl Backend {
             .await
             .map_err(|_| failed(format!("no answer within {} s", CONNECT.as_secs())))?
             .map_err(|error| failed(error.to_string()))?;
-        stream.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
+        socket::tune(&stream);
         Ok(stream)
     }
 }
 
 impl Connection {
-    /// Sends a request; the head of the answer, and the connection if it is ours alone.
-    pub async fn send(
+    /// Sends a request; the head of the answer, and the connection if it is ours alone. `pace` tells when a piece of
+    /// the request's body was last taken: a long upload is no silence of the preview.
+    pub(crate) async fn send(
         self,
         address: std::net::SocketAddr,
         request: Request<Body>,
-        patience: Duration,
+        (patience, pace): (Duration, Pace),
     ) -> Result<(Response<Incoming>, Option<http1::SendRequest<Body>>), Unsent> {
-        let late = || (BackendError::Late(address), None);
         match self {
             Self::Own(mut sender) => {
-                if let Err(error) = sender.ready().await {
-                    return Err((BackendError::Answer(address, error), Some(Box::new(request))));
-                }
-                let answer = tokio::time::timeout(patience, sender.try_send_request(request)).await;
-                match answer.map_err(|_| late())? {
-                    Ok(answer) => Ok((answer, Some(sender))),
-                    Err(mut error) => {
-                        let request = error.take_message().map(Box::new);
-                        Err((BackendError::Answer(address, error.into_error()), request))
-                    }
-                }
+                let sent = pace.wait(patience, sender.try_send_request(request)).await;
+                let answer = sent.ok_or_else(|| (BackendError::Late(address), None))?;
+                answer.map(|answer| (answer, Some(sender))).map_err(|error| unsent(address, error))
             }
             Self::Shared(mut sender) => {
-                if let Err(error) = sender.ready().await {
-                    return Err((BackendError::Answer(address, error), Some(Box::new(request))));
-                }
-                let answer = tokio::time::timeout(patience, sender.try_send_request(request)).await;
-                match answer.map_err(|_| late())? {
-                    Ok(answer) => Ok((answer, None)),
-                    Err(mut error) => {
-                        let request = error.take_message().map(Box::new);
-                        Err((BackendError::Answer(address, error.into_error()), request))
-                    }
-                }
+                let sent = pace.wait(patience, sender.try_send_request(request)).await;
+                let answer = sent.ok_or_else(|| (BackendError::Late(address), None))?;
+                answer.map(|answer| (answer, None)).map_err(|error| unsent(address, error))
             }
         }
     }
+}
+
+fn unsent(address: std::net::SocketAddr, mut error: TrySendError<Request<Body>>) -> Unsent {
+    let request = error.take_message().map(Box::new);
+    (BackendError::Answer(address, error.into_error()), request)
 }

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -10,7 +10,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1};
-use tokio::time::Sleep;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, Sleep},
+};
 
 use crate::{backend::Backend, table::Preview};
 
@@ -30,15 +33,63 @@ pub enum Body {
 /// `client_body_timeout`). There is no limit to the whole.
 const PIECE: Duration = Duration::from_mins(1);
 
+/// When a piece of a request's body was last taken.
+#[derive(Clone)]
+pub(crate) struct Pace(Arc<Mutex<Instant>>);
+
+impl Pace {
+    /// From now on.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// What comes of it, unless nothing happens for so long.
+    pub(crate) async fn wait<T>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            let end = self.last() + patience;
+            match tokio::time::timeout_at(end, work.as_mut()).await {
+                Ok(done) => return Some(done),
+                Err(_) if self.last() + patience <= Instant::now() => return None,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
 /// Waits for the next piece, but not for ever. It costs nothing while pieces come.
-#[derive(Default)]
-pub struct Stall(Option<Pin<Box<Sleep>>>);
+pub struct Stall {
+    pace: Pace,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
 
 impl Stall {
+    /// Tells that pace of its pieces.
+    pub(crate) const fn new(pace: Pace) -> Self {
+        Self { pace, sleep: None }
+    }
+
     /// Whether the wait that is going on took too long.
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
-        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep(PIECE)));
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(PIECE)));
         sleep.as_mut().poll(context).is_ready()
+    }
+
+    fn came(&mut self) {
+        self.sleep = None;
+        self.pace.step();
     }
 }
 
@@ -54,6 +105,8 @@ pub struct Held {
     pub busy: Option<Busy>,
     /// That the preview is in use.
     pub used: Option<Used>,
+    /// The client's place among the connections, for as long as a tunnel lasts.
+    pub seat: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// Counts a request at a pod while it lives.
@@ -130,7 +183,7 @@ impl HttpBody for Body {
                 }
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(frame) => {
-                    stall.0 = None;
+                    stall.came();
                     Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
                 }
             },

@@ -163,13 +163,14 @@ fn refresh<'uid>(edge: &Edge, state: &State, touched: impl Iterator<Item = &'uid
         edge.table.retain(uid, &hosts, false);
         if let Some(known) = edge.table.preview(uid) {
             let asleep = notes::asleep_by(&preview.status);
-            known.see(asleep, preview.version, edge.limits.interval, &pods);
+            known.know(&pods);
+            known.change(edge.limits.interval, |rest| rest.see(asleep, preview.version));
             known.tell();
         }
     }
 }
 
-fn see_preview(_: &Edge, sights: &mut Sights, object: &DynamicObject) -> Touched {
+fn see_preview(edge: &Edge, sights: &mut Sights, object: &DynamicObject) -> Touched {
     let Some(uid) = object.uid() else { return Vec::new() };
     let status = object.data.get("status").cloned().unwrap_or_default();
     let status: PreviewStatus = match serde_json::from_value::<Option<_>>(status) {
@@ -188,19 +189,18 @@ fn see_preview(_: &Edge, sights: &mut Sights, object: &DynamicObject) -> Touched
         version: object.resource_version().and_then(|one| one.parse().ok()).unwrap_or(0),
         status,
     };
+    // One that was made anew under its name: nobody may have told that the one before went.
+    let name = (preview.namespace.clone(), preview.name.clone());
+    if let Some(before) = sights.names.insert(name, uid.clone()).filter(|before| *before != uid) {
+        sights.previews.remove(&before);
+        edge.table.retain(&before, &[], true);
+    }
     sights.previews.insert(uid.clone(), preview);
     vec![uid]
 }
 
-fn forget_preview(
-    edge: &Edge,
-    sights: &mut Sights,
-    (namespace, name): &(String, String),
-) -> Touched {
-    let gone = |one: &&PreviewSight| one.namespace == *namespace && one.name == *name;
-    let uids: Vec<String> =
-        sights.previews.values().filter(gone).map(|one| one.uid.clone()).collect();
-    for uid in uids {
+fn forget_preview(edge: &Edge, sights: &mut Sights, key: &(String, String)) -> Touched {
+    if let Some(uid) = sights.names.remove(key) {
         sights.previews.remove(&uid);
         edge.table.retain(&uid, &[], true);
     }

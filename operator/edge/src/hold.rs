@@ -16,7 +16,7 @@ use crate::{
     page::Page,
     proxy::choose,
     rest::Wish,
-    table::{Live, Route},
+    table::{Live, Preview, Route},
     visitor::{self, Visitor},
 };
 
@@ -36,12 +36,13 @@ pub enum Passage {
     Page(Page, Visitor),
 }
 
-/// One of those who wait, counted while it does.
-struct Waiter<'edge>(&'edge Edge);
+/// One of those who wait, counted while it does: by all, and by its preview.
+struct Waiter<'edge>(&'edge Edge, &'edge Preview);
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.0.held.fetch_sub(1, Ordering::AcqRel);
+        self.1.held.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -49,6 +50,10 @@ impl Edge {
     /// Lets a request pass, or holds it until it may, or says what to show instead.
     pub async fn pass(&self, route: &Arc<Route>, request: &Request<Incoming>) -> Passage {
         let preview = &route.preview;
+        if preview.live.load(Ordering::Acquire) >= self.limits.preview {
+            let text = "Too many requests are under way at this preview. Try again in a moment.";
+            return Passage::Page(Page::busy(text), Visitor::Program);
+        }
         let live = route.now();
         let now = u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
         if now < preview.fresh.load(Ordering::Acquire) && choose(route, &live, &[]).is_some() {
@@ -82,11 +87,12 @@ impl Edge {
             if !noting && (visitor == Visitor::Navigation || !is_held(standing.phase)) {
                 return Passage::Page(Page::standing(standing), visitor);
             }
-            if waiter.is_none() {
-                waiter = self.queue();
+            // A note is there in a moment, or does without: nobody queues for it.
+            if waiter.is_none() && !noting {
+                waiter = self.queue(&route.preview);
             }
             let left = self.limits.hold.saturating_sub(began.elapsed());
-            if waiter.is_none() {
+            if waiter.is_none() && !noting {
                 let text = "Too many requests wait for previews to start. Try again in a moment.";
                 return Passage::Page(Page::busy(text), visitor);
             }
@@ -128,10 +134,12 @@ impl Edge {
         rest.enters(self.now(), self.limits.interval)
     }
 
-    fn queue(&self) -> Option<Waiter<'_>> {
-        let waiter = (self.held.fetch_add(1, Ordering::AcqRel), Waiter(self)).1;
-        let held = self.held.load(Ordering::Acquire);
-        if held > self.limits.held {
+    fn queue<'edge>(&'edge self, preview: &'edge Preview) -> Option<Waiter<'edge>> {
+        let all = self.held.fetch_add(1, Ordering::AcqRel);
+        let own = preview.held.fetch_add(1, Ordering::AcqRel);
+        let waiter = Waiter(self, preview);
+        // No preview takes the places of all others.
+        if all >= self.limits.held || own >= (self.limits.held / 10).max(1) {
             return None;
         }
         self.metrics.held.inc();

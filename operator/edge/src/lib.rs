@@ -20,6 +20,7 @@ mod page;
 mod proxy;
 pub mod rest;
 mod sight;
+mod socket;
 mod table;
 pub mod tls;
 mod tunnel;
@@ -50,7 +51,9 @@ use tls::{Certificates, Source};
 pub struct Limits {
     /// Connections of clients on one address.
     pub connections: usize,
-    /// Requests that wait for pods.
+    /// Requests and tunnels of one preview.
+    pub preview: usize,
+    /// Requests that wait for pods; of one preview a tenth.
     pub held: usize,
     /// How long one waits.
     pub hold: Duration,
@@ -66,6 +69,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 20_000,
+            preview: 10_000,
             held: 1_000,
             hold: Duration::from_mins(1),
             answer: proxy::ANSWER,

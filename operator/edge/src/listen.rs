@@ -23,21 +23,22 @@ use crate::{
     body::Body,
     framing::LARGEST_HEAD,
     headers::Client,
-    proxy::{self, Told},
+    proxy::{self, Seat, Told},
+    socket,
     tls::Certificates,
 };
 
 /// How long the head of a request, or the wait for the next one, may take.
 const HEAD: Duration = Duration::from_secs(30);
 
-/// How long a client may leave what we sent it unread: 60 s, as others do (nginx, `send_timeout`).
-const UNREAD: Duration = Duration::from_mins(1);
-
 /// Streams of one HTTP/2 connection (RFC 9113, 6.5.2 recommends no fewer than 100).
 const STREAMS: u32 = 128;
 
 /// What HTTP/2 may send us unread, by stream and by connection.
 const WINDOW: (u32, u32) = (256 << 10, 1 << 20);
+
+/// What we hold for a stream that its client does not read.
+const UNSENT: usize = 64 << 10;
 
 /// How an HTTP/2 connection begins (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -73,24 +74,23 @@ async fn connection(
     edge: Edge,
     stream: TcpStream,
     peer: SocketAddr,
-    (tls, _permit): (Option<Arc<Certificates>>, OwnedSemaphorePermit),
+    (tls, permit): (Option<Arc<Certificates>>, OwnedSemaphorePermit),
 ) {
-    let _ = stream.set_nodelay(true);
-    let unread = u32::try_from(UNREAD.as_millis()).unwrap_or(u32::MAX);
-    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread);
+    let seat: Seat = Arc::new(permit);
+    socket::tune(&stream);
     edge.metrics.connections.inc();
     let client = Client { address: peer.ip().to_canonical(), tls: tls.is_some() };
     match tls {
         None => {
             if let Some(h2) = tokio::time::timeout(HEAD, speaks_h2(&stream)).await.ok().flatten() {
-                serve(&edge, stream, client, h2).await;
+                serve(&edge, stream, (client, seat), h2).await;
             }
         }
         Some(tls) => {
             let shaken = tokio::time::timeout(HEAD, tls.accept(stream)).await;
             if let Ok(Ok(stream)) = shaken {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                serve(&edge, stream, client, h2).await;
+                serve(&edge, stream, (client, seat), h2).await;
             }
         }
     }
@@ -118,7 +118,7 @@ async fn speaks_h2(stream: &TcpStream) -> Option<bool> {
     }
 }
 
-async fn serve<IO>(edge: &Edge, io: IO, client: Client, h2: bool)
+async fn serve<IO>(edge: &Edge, io: IO, (client, seat): (Client, Seat), h2: bool)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -126,8 +126,8 @@ where
     // One for each request, since streams of HTTP/2 are served by tasks of their own.
     let own = edge.clone();
     let service = service_fn(move |request| {
-        let edge = own.clone();
-        async move { answer(&edge, client, request).await }
+        let (edge, seat) = (own.clone(), Arc::clone(&seat));
+        async move { answer(&edge, (client, &seat), request).await }
     });
     if h2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -137,6 +137,7 @@ where
             .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
             .initial_stream_window_size(WINDOW.0)
             .initial_connection_window_size(WINDOW.1)
+            .max_send_buf_size(UNSENT)
             .keep_alive_interval(HEAD)
             .keep_alive_timeout(HEAD);
         let mut connection = std::pin::pin!(builder.serve_connection(io, service));
@@ -160,7 +161,7 @@ where
 
 async fn answer(
     edge: &Edge,
-    client: Client,
+    (client, seat): (Client, &Seat),
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, std::convert::Infallible> {
     let began = Instant::now();
@@ -171,7 +172,7 @@ async fn answer(
         path: request.uri().path().to_owned(),
         trace: access::trace(request.headers_mut()),
     });
-    let mut answer = proxy::answer(edge, client, request, &mut told).await;
+    let mut answer = proxy::answer(edge, (client, seat), request, &mut told).await;
     edge.metrics.answered(answer.status());
     if version < Version::HTTP_2 && edge.drain.is_leaving() {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

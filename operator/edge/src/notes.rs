@@ -37,11 +37,8 @@ pub(crate) fn write(edge: &Edge, preview: &Arc<Preview>, wake: bool) {
             }
         };
         edge.metrics.noted(wake, wrote != Wrote::Failed);
-        {
-            let mut rest = preview.rest.lock().unwrap_or_else(PoisonError::into_inner);
-            rest.wrote(sent, edge.now(), wrote, version);
-            preview.freshen(&rest, edge.limits.interval);
-        }
+        let now = edge.now();
+        preview.change(edge.limits.interval, |rest| rest.wrote(sent, now, wrote, version));
         preview.tell();
     });
 }
@@ -96,6 +93,7 @@ pub(crate) async fn renew(edge: Edge) {
     let mut ticks = tokio::time::interval(edge.limits.interval / ROUND);
     loop {
         ticks.tick().await;
+        edge.table.sweep();
         for preview in edge.table.previews() {
             if preview.live.load(Ordering::Acquire) == 0 {
                 continue;

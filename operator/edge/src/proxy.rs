@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Edge,
     backend::{Backend, BackendError, Connection},
-    body::{Body, Busy, Held, Stall, Used},
+    body::{Body, Busy, Held, Pace, Stall, Used},
     framing, headers,
     hold::Passage,
     host,
@@ -21,6 +22,9 @@ use crate::{
 
 /// How many pods are tried while nothing of a request was sent.
 const TRIES: usize = 3;
+
+/// A client's place among the connections.
+pub(crate) type Seat = Arc<OwnedSemaphorePermit>;
 
 /// How a request ended, for the log.
 #[derive(Debug, Default)]
@@ -34,7 +38,7 @@ pub(crate) struct Told {
 /// Answers a request. Never fails: what cannot be passed on gets a page.
 pub(crate) async fn answer(
     edge: &Edge,
-    client: headers::Client,
+    (client, seat): (headers::Client, &Seat),
     request: Request<Incoming>,
     told: &mut Told,
 ) -> Response<Body> {
@@ -62,7 +66,7 @@ pub(crate) async fn answer(
     told.preview = Some(Arc::clone(&route));
     match edge.pass(&route, &request).await {
         Passage::Go(live, used) => {
-            let errand = Errand { edge, client, route: &route };
+            let errand = Errand { edge, client, seat, route: &route };
             errand.run(request, (live, used), told).await
         }
         Passage::Page(page, visitor) => page.answer(visitor),
@@ -87,6 +91,7 @@ fn ended(mut answer: Response<Body>) -> Response<Body> {
 struct Errand<'edge> {
     edge: &'edge Edge,
     client: headers::Client,
+    seat: &'edge Seat,
     route: &'edge Arc<Route>,
 }
 
@@ -100,7 +105,8 @@ impl Errand<'_> {
         let visitor = visitor::visitor(request.method(), request.headers());
         let upgrade = tunnel::wanted(&request);
         let ours = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
-        let mut request = outbound(request, self.route, self.client, upgrade);
+        let pace = Pace::new();
+        let mut request = outbound(request, (self.route, self.client), upgrade, &pace);
         let grpc = is_grpc(&request);
         let mut tried: Vec<Arc<Backend>> = Vec::new();
         let failure = loop {
@@ -108,12 +114,14 @@ impl Errand<'_> {
                 break BackendError::Absent;
             };
             let busy = Busy::new(&backend);
-            let sent = send(self.edge, &backend, request, (ours.is_some(), grpc)).await;
+            let shape = (ours.is_some(), grpc);
+            let sent = send(self.edge, &backend, request, shape, &pace).await;
             let (error, unsent) = match sent {
                 Ok((answer, sender)) => {
                     told.pod = Some(Arc::clone(&backend.target.pod));
                     let connection = sender.map(|sender| (Arc::clone(&backend), sender));
-                    let held = Held { connection, busy: Some(busy), used };
+                    let taken = ours.as_ref().map(|_| Arc::clone(self.seat));
+                    let held = Held { connection, busy: Some(busy), used, seat: taken };
                     return inbound(self.edge, answer, (self.route, &live), (held, ours));
                 }
                 Err(failed) => failed,
@@ -168,6 +176,7 @@ async fn send(
     backend: &Backend,
     mut request: Request<Body>,
     (tunnel, grpc): (bool, bool),
+    pace: &Pace,
 ) -> Result<Answered, (BackendError, Option<Box<Request<Body>>>)> {
     let h2 = (backend.target.h2c || grpc) && !tunnel;
     let address = backend.target.address;
@@ -181,13 +190,13 @@ async fn send(
         },
     };
     shape(&mut request, &connection);
-    let sent = connection.send(address, request, edge.limits.answer).await;
+    let sent = connection.send(address, request, (edge.limits.answer, pace.clone())).await;
     match sent {
         // A connection that had been idle was closed under us, and nothing was sent: another one will do.
         Err((_, Some(mut request))) if !fresh => match backend.connect(false).await {
             Ok(connection) => {
                 shape(&mut request, &connection);
-                connection.send(address, *request, edge.limits.answer).await
+                connection.send(address, *request, (edge.limits.answer, pace.clone())).await
             }
             Err(error) => Err((error, Some(request))),
         },
@@ -227,14 +236,17 @@ fn is_grpc(request: &Request<Body>) -> bool {
 /// The request as the preview gets it.
 fn outbound(
     request: Request<Incoming>,
-    route: &Route,
-    client: headers::Client,
+    (route, client): (&Route, headers::Client),
     upgrade: Option<HeaderValue>,
+    pace: &Pace,
 ) -> Request<Body> {
     let (mut head, body) = request.into_parts();
     headers::request(&mut head.headers, &route.host, client, upgrade);
-    let body =
-        if body.is_end_stream() { Body::Empty } else { Body::Passed(body, Stall::default()) };
+    let body = if body.is_end_stream() {
+        Body::Empty
+    } else {
+        Body::Passed(body, Stall::new(pace.clone()))
+    };
     Request::from_parts(head, body)
 }
 

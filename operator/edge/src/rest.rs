@@ -68,7 +68,8 @@ impl Rest {
     pub fn ask(&mut self, now: Duration, interval: Duration) -> Wish {
         let age = self.age(now);
         if self.asleep.is_some() {
-            if self.writing.is_some() || (self.woken && age < interval) {
+            let failed = self.blind.is_some_and(|until| now < until);
+            if self.writing.is_some() || failed || (self.woken && age < interval) {
                 return Wish::Wait;
             }
             // Woken long ago, and nobody told us how it went: a young note is needed all the same.
@@ -220,7 +221,8 @@ mod tests {
         rest.see(Some(1), 4);
         assert_eq!(rest.ask(at(9), INTERVAL), Wish::Wake);
         rest.wrote(at(9), at(10), Wrote::Failed, 0);
-        assert_eq!(rest.ask(at(10), INTERVAL), Wish::Wake);
+        assert_eq!(rest.ask(at(10), INTERVAL), Wish::Wait, "whoever is ill is not shouted at");
+        assert_eq!(rest.ask(at(15), INTERVAL), Wish::Wake);
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub(crate) struct Slice {
 pub(crate) struct Sights {
     /// Previews by UID.
     pub previews: HashMap<String, PreviewSight>,
+    /// Their UIDs by namespace and name.
+    pub names: HashMap<(String, String), String>,
     /// UID of the preview that a namespace says it belongs to, with the namespace's own UID.
     pub namespaces: HashMap<String, (String, String)>,
     /// Ports of Services by namespace and name.

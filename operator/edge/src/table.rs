@@ -53,6 +53,8 @@ pub struct Preview {
     pub rest: Mutex<Rest>,
     /// Requests and tunnels under way that count as use.
     pub live: AtomicUsize,
+    /// Requests that wait for its pods.
+    pub held: AtomicUsize,
     /// Until when requests pass without a look at `rest`, in milliseconds of the edge's own clock.
     pub fresh: AtomicU64,
     /// The hosts that lead to it.
@@ -65,6 +67,8 @@ pub struct Preview {
 
 #[derive(Debug, Default)]
 struct Doubted {
+    /// Those that are there by the newest sight.
+    known: Vec<Arc<str>>,
     pods: Vec<Arc<str>>,
     woke: Option<Instant>,
 }
@@ -125,6 +129,7 @@ impl Preview {
             name: sight.name.clone(),
             rest: Mutex::default(),
             live: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             fresh: AtomicU64::new(0),
             hosts: Mutex::default(),
             doubted: Mutex::default(),
@@ -132,22 +137,32 @@ impl Preview {
         }
     }
 
-    /// Takes in whether it sleeps. `pods` are those that are known at this moment.
-    pub fn see(&self, asleep: Option<u64>, version: u64, interval: Duration, pods: &[Arc<str>]) {
+    /// Takes in the pods that are there.
+    pub(crate) fn know(&self, pods: &[Arc<str>]) {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner).known = pods.to_vec();
+    }
+
+    /// Changes what is known of its rest, whoever told. When it turns out that it sleeps, its pods are doubted until
+    /// it woke.
+    pub(crate) fn change(&self, interval: Duration, act: impl FnOnce(&mut Rest)) {
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         let was = rest.is_asleep();
-        rest.see(asleep, version);
+        act(&mut rest);
         self.freshen(&rest, interval);
         let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
         match (was, rest.is_asleep()) {
-            (false, true) => *doubted = Doubted { pods: pods.to_vec(), woke: None },
+            (false, true) => {
+                let known = doubted.known.clone();
+                doubted.pods = known;
+                doubted.woke = None;
+            }
             (true, false) => doubted.woke = Some(Instant::now()),
             _ => {}
         }
     }
 
     /// Notes until when requests pass without a look.
-    pub fn freshen(&self, rest: &Rest, interval: Duration) {
+    fn freshen(&self, rest: &Rest, interval: Duration) {
         let until = rest.passes_until(interval).map_or(0, |until| until.as_millis());
         self.fresh.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Release);
     }
@@ -156,7 +171,8 @@ impl Preview {
     pub fn doubts(&self, pod: &str) -> bool {
         let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
         if doubted.woke.is_some_and(|woke| woke.elapsed() >= DOUBT) {
-            *doubted = Doubted::default();
+            doubted.pods.clear();
+            doubted.woke = None;
         }
         doubted.pods.iter().any(|one| **one == *pod)
     }
@@ -192,6 +208,21 @@ impl Table {
     pub(crate) fn previews(&self) -> Vec<Arc<Preview>> {
         let previews = self.previews.read().unwrap_or_else(PoisonError::into_inner);
         previews.values().cloned().collect()
+    }
+
+    /// Closes connections to pods that were idle for too long.
+    pub(crate) fn sweep(&self) {
+        let routes: Vec<Arc<Route>> = {
+            let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
+            let routes = hosts.values().filter_map(|entry| match entry {
+                Entry::Route(route) => Some(Arc::clone(route)),
+                Entry::Closed(_) => None,
+            });
+            routes.collect()
+        };
+        for route in routes {
+            route.now().backends.iter().for_each(|backend| backend.sweep());
+        }
     }
 
     /// How many hosts lead somewhere.

@@ -9,7 +9,10 @@ use tokio::{
     net::TcpStream,
 };
 use understudy_bed::{Error, Result};
-use understudy_fakes::edge::{AsyncAnswer, Backend, Edge, INSIDE, get};
+use understudy_fakes::{
+    backend::{AsyncAnswer, Backend},
+    edge::{Edge, INSIDE, get, get_each_h2},
+};
 
 use crate::{Scene, port, scene, until};
 
@@ -21,6 +24,7 @@ pub(crate) async fn story() -> Result<()> {
     let mut scene = scene("flow", &[]).await?;
     streamed(&scene).await?;
     answered_early(&scene).await?;
+    multiplexed(&scene).await?;
     tunnelled(&scene).await?;
     retried(&scene).await?;
     drained(&mut scene).await
@@ -118,6 +122,22 @@ async fn answered_early(scene: &Scene) -> Result<()> {
         assert_eq!(answer.map_err(failed)??.status(), 200);
         slow.write_all(b"x").await.map_err(failed)?;
     }
+    Ok(())
+}
+
+/// A thousand streams of one connection of HTTP/2: each gets its own answer.
+async fn multiplexed(scene: &Scene) -> Result<()> {
+    let (preview, backend) =
+        (scene.open("streams").await?, Backend::echo(&scene.stage.bed, port()).await?);
+    preview.pods(&[(INSIDE, backend.port, "a")]).await?;
+    let (address, host) = (scene.edge.plain(), preview.host());
+    until(async || get(&address, &host, "/").await, |one| one.status() == 200).await?;
+    let paths: Vec<String> = (0..1000).map(|number| format!("/stream-{number}/")).collect();
+    let answers = get_each_h2(&address, &host, &paths).await?;
+    let own = paths.iter().zip(&answers).filter(|(path, (status, body))| {
+        *status == 200 && String::from_utf8_lossy(body).contains(path.as_str())
+    });
+    assert_eq!(own.count(), paths.len());
     Ok(())
 }
 

@@ -8,7 +8,10 @@ use tokio::{
     net::TcpStream,
 };
 use understudy_bed::{Error, Result};
-use understudy_fakes::edge::{AsyncAnswer, Backend, INSIDE, get};
+use understudy_fakes::{
+    backend::{AsyncAnswer, Backend},
+    edge::{INSIDE, get},
+};
 
 use crate::{Scene, port, scene, until};
 

@@ -5,7 +5,8 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use understudy_bed::{Error, Result};
 use understudy_fakes::{
-    edge::{Backend, INSIDE, ask, get},
+    backend::Backend,
+    edge::{INSIDE, ask, get},
     scene::COMMITS,
 };
 

@@ -8,7 +8,10 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use understudy_bed::{Error, Result, audit};
 use understudy_crds::label;
-use understudy_fakes::edge::{ACCOUNT, Backend, INSIDE, Preview, ask, get};
+use understudy_fakes::{
+    backend::Backend,
+    edge::{ACCOUNT, INSIDE, Preview, ask, get},
+};
 
 use crate::{Scene, port, scene, until};
 

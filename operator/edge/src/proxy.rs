@@ -102,7 +102,7 @@ impl Errand<'_> {
         (mut live, used): (Arc<Live>, Option<Used>),
         told: &mut Told,
     ) -> Response<Body> {
-        let visitor = visitor::visitor(request.method(), request.headers());
+        let visitor = visitor::shown(request.method(), request.headers());
         let upgrade = tunnel::wanted(&request);
         let ours = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
         let pace = Pace::new();

@@ -37,21 +37,26 @@ const ONLOOKERS: [&str; 18] = [
 
 /// Tells who asks, by what a client says of itself: a wrong word costs nobody but the client.
 pub(crate) fn visitor(method: &Method, headers: &HeaderMap) -> Visitor {
-    let text =
-        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let agent = text(header::USER_AGENT.as_str());
-    if is_onlooker(agent)
-        || text("sec-purpose").contains("prefetch")
-        || text("purpose") == "prefetch"
-    {
+    let purpose =
+        text(headers, "sec-purpose").contains("prefetch") || text(headers, "purpose") == "prefetch";
+    if purpose || is_onlooker(text(headers, header::USER_AGENT.as_str())) {
         return Visitor::Onlooker;
     }
+    shown(method, headers)
+}
+
+/// The same without a look at who it is: what a page would be shown as. It costs next to nothing.
+pub(crate) fn shown(method: &Method, headers: &HeaderMap) -> Visitor {
     let looks = matches!(*method, Method::GET | Method::HEAD);
-    let navigates = match text("sec-fetch-mode") {
-        "" => text(header::ACCEPT.as_str()).contains("text/html"),
+    let navigates = match text(headers, "sec-fetch-mode") {
+        "" => text(headers, header::ACCEPT.as_str()).contains("text/html"),
         mode => mode == "navigate",
     };
     if looks && navigates { Visitor::Navigation } else { Visitor::Program }
+}
+
+fn text<'headers>(headers: &'headers HeaderMap, name: &str) -> &'headers str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 fn is_onlooker(agent: &str) -> bool {

@@ -63,7 +63,7 @@ async fn one(world: &World, facts: &Facts, act: &Act) -> Result<Applied, Error> 
         Act::Hold => hold(world, facts, true).await?,
         Act::Release => {
             hold(world, facts, false).await?;
-            world.let_go(&facts.preview.namespace, &facts.preview.name);
+            world.let_go(&facts.preview.uid);
         }
         Act::MakeNamespace(object) => return make_namespace(world, facts, object).await,
         Act::RepairNamespace(object) => {

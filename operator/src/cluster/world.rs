@@ -131,9 +131,9 @@ impl World {
             one.metadata.resource_version.as_ref().and_then(|text| text.parse::<u64>().ok())
         };
         let known = previews.as_reader().get(&reference);
-        let newer = known.is_some_and(|known| {
-            known.metadata.uid == preview.metadata.uid && version(&known) >= version(&preview)
-        });
+        // Whatever its UID: the last answer about one that went must not take the place of the next of its name.
+        let newer = known
+            .is_some_and(|known| version(&known).is_some() && version(&known) >= version(&preview));
         if !newer {
             previews.apply_watcher_event(&kube::runtime::watcher::Event::Apply(preview));
         }
@@ -142,10 +142,12 @@ impl World {
         let _ = self.wake.unbounded_send(reference);
     }
 
-    /// A preview that we hold no longer: if others do, the watch shows it again.
-    pub(crate) fn let_go(&self, namespace: &str, name: &str) {
-        let reference = ObjectRef::new_with(name, preview_kind()).within(namespace);
-        if let Some(preview) = self.previews().get(&reference) {
+    /// A preview that we hold no longer: if others do, the watch shows it again. By its UID: another may have come
+    /// under its name already.
+    pub(crate) fn let_go(&self, uid: &str) {
+        let reference = lock(&self.refs).get(uid).cloned();
+        let known = reference.and_then(|reference| self.previews().get(&reference));
+        if let Some(preview) = known.filter(|known| known.metadata.uid.as_deref() == Some(uid)) {
             self.forget_preview(&preview);
         }
     }

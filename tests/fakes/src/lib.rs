@@ -1,6 +1,7 @@
 //! What tests of the operator stand on beside a bed: the operator as a process, an API server that fails
 //! where it is told to, and a registry that answers as it is told to.
 
+pub mod backend;
 pub mod cluster;
 pub mod edge;
 pub mod operator;

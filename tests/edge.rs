@@ -22,7 +22,10 @@ use understudy_bed::{
     Error, Profile, Result,
     testing::{Outcome, shared},
 };
-use understudy_fakes::edge::{Edge, Preview};
+use understudy_fakes::{
+    backend::Backend,
+    edge::{Edge, INSIDE, Preview, get},
+};
 
 use stage::{Stage, block_on, stage_on};
 
@@ -54,6 +57,15 @@ async fn scene(topic: &str, flags: &[&str]) -> Result<Scene> {
 impl Scene {
     async fn open(&self, name: &str) -> Result<Preview> {
         Preview::open(&self.stage.cluster, &self.namespace, name).await
+    }
+
+    /// A preview with that backend as its pod, once it is answered: where the edge is, and its host.
+    async fn serve(&self, name: &str, backend: &Backend) -> Result<(String, String)> {
+        let preview = self.open(name).await?;
+        preview.pods(&[(INSIDE, backend.port, "a")]).await?;
+        let (address, host) = (self.edge.plain(), preview.host());
+        until(async || get(&address, &host, "/").await, |one| one.status() == 200).await?;
+        Ok((address, host))
     }
 }
 

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use understudy_bed::{
     Error, Home, Profile, Result,
-    plan::address,
     testing::{Namespace, Outcome, shared, text},
 };
 use understudy_core::{fence::pod_security_labels, parameters::Parameters};
@@ -39,9 +38,7 @@ async fn told() -> Result<()> {
     let home = Home::find()?;
     understudy_shop::database(&home, &stage.bed)?;
     understudy_shop::build(&home, &stage.bed, COMMITS[0], false)?;
-    let registry = stage.bed.forward(address::REGISTRY_ADDRESS)?;
-    let mirror = format!("--registry-mirror={}={}", address::REGISTRY, registry.local());
-    let plain = format!("--plain-http-registry={}", registry.local());
+    let (_registry, [mirror, plain]) = understudy_shop::registry(&stage.bed)?;
     let template = understudy_shop::template();
     let spec = template.pointer("/spec").cloned().unwrap_or_default();
     let scene =

@@ -16,7 +16,6 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use understudy_bed::{
     Error, Home, Profile, Result,
-    plan::address,
     testing::{Outcome, shared, text},
 };
 use understudy_fakes::{
@@ -105,9 +104,7 @@ async fn told() -> Result<()> {
     }
     let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
     let edge = Edge::start(&stage.bed, folder.path(), 20_000, &["--note-interval=1s"]).await?;
-    let registry = stage.bed.forward(address::REGISTRY_ADDRESS)?;
-    let mirror = format!("--registry-mirror={}={}", address::REGISTRY, registry.local());
-    let plain = format!("--plain-http-registry={}", registry.local());
+    let (_registry, [mirror, plain]) = understudy_shop::registry(&stage.bed)?;
     let through = format!("--edge-address={}", edge.plain());
     let flags = [&mirror, &plain, &through, "--awake-at-least=5s"];
     let mut spec = understudy_shop::template().pointer("/spec").cloned().unwrap_or_default();

@@ -68,11 +68,8 @@ async fn read_until(stream: &mut TcpStream, seen: &mut String, wanted: &str) -> 
 
 /// Each piece is there before the next is sent, and trailers arrive.
 async fn streamed(scene: &Scene) -> Result<()> {
-    let preview = scene.open("events").await?;
     let backend = Backend::start(&scene.stage.bed, port(), Pieces).await?;
-    preview.pods(&[(INSIDE, backend.port, "a")]).await?;
-    let (address, host) = (scene.edge.plain(), preview.host());
-    until(async || get(&address, &host, "/").await, |one| one.status() == 200).await?;
+    let (address, host) = scene.serve("events", &backend).await?;
     let mut stream = TcpStream::connect(&address).await.map_err(failed)?;
     let request = format!("GET /events HTTP/1.1\r\nhost: {host}\r\nte: trailers\r\n\r\n");
     stream.write_all(request.as_bytes()).await.map_err(failed)?;
@@ -108,11 +105,8 @@ impl AsyncAnswer for Early {
 
 /// Somebody who goes on sending after the answer keeps nobody else from theirs.
 async fn answered_early(scene: &Scene) -> Result<()> {
-    let preview = scene.open("early").await?;
     let backend = Backend::start(&scene.stage.bed, port(), Early).await?;
-    preview.pods(&[(INSIDE, backend.port, "a")]).await?;
-    let (address, host) = (scene.edge.plain(), preview.host());
-    until(async || get(&address, &host, "/").await, |one| one.status() == 200).await?;
+    let (address, host) = scene.serve("early", &backend).await?;
     let mut slow = TcpStream::connect(&address).await.map_err(failed)?;
     let request = format!("POST / HTTP/1.1\r\nhost: {host}\r\ncontent-length: 100000\r\n\r\nhalf");
     slow.write_all(request.as_bytes()).await.map_err(failed)?;
@@ -127,11 +121,8 @@ async fn answered_early(scene: &Scene) -> Result<()> {
 
 /// A thousand streams of one connection of HTTP/2: each gets its own answer.
 async fn multiplexed(scene: &Scene) -> Result<()> {
-    let (preview, backend) =
-        (scene.open("streams").await?, Backend::echo(&scene.stage.bed, port()).await?);
-    preview.pods(&[(INSIDE, backend.port, "a")]).await?;
-    let (address, host) = (scene.edge.plain(), preview.host());
-    until(async || get(&address, &host, "/").await, |one| one.status() == 200).await?;
+    let backend = Backend::echo(&scene.stage.bed, port()).await?;
+    let (address, host) = scene.serve("streams", &backend).await?;
     let paths: Vec<String> = (0..1000).map(|number| format!("/stream-{number}/")).collect();
     let answers = get_each_h2(&address, &host, &paths).await?;
     let own = paths.iter().zip(&answers).filter(|(path, (status, body))| {
@@ -164,11 +155,8 @@ impl AsyncAnswer for Tunnel {
 
 /// A megabyte of every byte there is comes back as it went.
 async fn tunnelled(scene: &Scene) -> Result<()> {
-    let preview = scene.open("tunnel").await?;
     let backend = Backend::start(&scene.stage.bed, port(), Tunnel).await?;
-    preview.pods(&[(INSIDE, backend.port, "a")]).await?;
-    let (address, host) = (scene.edge.plain(), preview.host());
-    until(async || get(&address, &host, "/").await, |one| one.status() == 200).await?;
+    let (address, host) = scene.serve("tunnel", &backend).await?;
     let mut stream = TcpStream::connect(&address).await.map_err(failed)?;
     let request = format!(
         "GET /live HTTP/1.1\r\nhost: {host}\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\r\n"
@@ -212,11 +200,8 @@ async fn retried(scene: &Scene) -> Result<()> {
 
 /// The edge ends under load, another beside it goes on, and no request is lost.
 async fn drained(scene: &mut Scene) -> Result<()> {
-    let (preview, backend) =
-        (scene.open("drained").await?, Backend::echo(&scene.stage.bed, port()).await?);
-    preview.pods(&[(INSIDE, backend.port, "a")]).await?;
-    let (address, host) = (scene.edge.plain(), preview.host());
-    until(async || get(&address, &host, "/").await, |one| one.status() == 200).await?;
+    let backend = Backend::echo(&scene.stage.bed, port()).await?;
+    let (address, host) = scene.serve("drained", &backend).await?;
     let load = tokio::spawn({
         let (address, host) = (address.clone(), host.clone());
         async move {

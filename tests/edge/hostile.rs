@@ -233,11 +233,9 @@ fn statuses(answer: &str) -> Vec<u16> {
 
 pub(crate) async fn story() -> Result<()> {
     let scene = scene("hostile", &[]).await?;
-    let (preview, other) = (scene.open("web").await?, scene.open("other").await?);
+    let other = scene.open("other").await?;
     let backend = Backend::echo(&scene.stage.bed, port()).await?;
-    preview.pods(&[(INSIDE, backend.port, "a")]).await?;
-    let (address, host) = (scene.edge.plain(), preview.host());
-    until(async || get(&address, &host, "/").await, |one| one.status() == 200).await?;
+    let (address, host) = scene.serve("web", &backend).await?;
     let before = scene.edge.memory_kib();
     let cases = cases(&host, &other.host());
     let mut wrong = Vec::new();

@@ -42,7 +42,7 @@ const KEPT: usize = 256;
 
 /// A pod's port.
 #[derive(Debug)]
-pub struct Backend {
+pub(crate) struct Backend {
     /// Where it is.
     pub target: Target,
     /// Requests and tunnels under way.
@@ -53,7 +53,7 @@ pub struct Backend {
 }
 
 /// A connection that one request may use.
-pub enum Connection {
+pub(crate) enum Connection {
     /// Ours alone until the answer was read.
     Own(http1::SendRequest<Body>),
     /// Shared with others.
@@ -62,7 +62,7 @@ pub enum Connection {
 
 /// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum BackendError {
+pub(crate) enum BackendError {
     /// No pod is ready, or all were tried.
     #[error("no pod is ready")]
     Absent,
@@ -82,7 +82,7 @@ pub(crate) type Unsent = (BackendError, Option<Box<Request<Body>>>);
 
 impl Backend {
     /// Nobody is connected yet.
-    pub fn new(target: Target) -> Self {
+    pub(crate) fn new(target: Target) -> Self {
         Self {
             target,
             in_flight: AtomicUsize::new(0),
@@ -93,7 +93,7 @@ impl Backend {
     }
 
     /// No new request goes there; those under way come to their end.
-    pub fn retire(&self) {
+    pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         if let Ok(mut shared) = self.shared.try_lock() {
@@ -102,7 +102,7 @@ impl Backend {
     }
 
     /// An idle connection.
-    pub fn reuse(&self) -> Option<Connection> {
+    pub(crate) fn reuse(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((since, sender)) = idle.pop() {
             if since.elapsed() >= IDLE {
@@ -147,7 +147,7 @@ impl Backend {
     }
 
     /// A new connection, or the shared one.
-    pub async fn connect(&self, h2: bool) -> Result<Connection, BackendError> {
+    pub(crate) async fn connect(&self, h2: bool) -> Result<Connection, BackendError> {
         if h2 {
             // With the wait for others who are connecting, or they would fail one after another.
             let share = tokio::time::timeout(CONNECT, self.share()).await;

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{backend::Backend, table::Preview};
 
 /// A body.
-pub enum Body {
+pub(crate) enum Body {
     /// None.
     Empty,
     /// One of ours, at most one piece.
@@ -70,7 +70,7 @@ impl Pace {
 }
 
 /// Waits for the next piece, but not for ever. It costs nothing while pieces come.
-pub struct Stall {
+pub(crate) struct Stall {
     pace: Pace,
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -98,7 +98,7 @@ pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a request holds until its answer was passed on.
 #[derive(Default)]
-pub struct Held {
+pub(crate) struct Held {
     /// The connection that it may be given back to, if the answer is read to its end.
     pub connection: Option<(Arc<Backend>, http1::SendRequest<Body>)>,
     /// That the pod is at work for us.
@@ -106,15 +106,15 @@ pub struct Held {
     /// That the preview is in use.
     pub used: Option<Used>,
     /// The client's place among the connections, for as long as a tunnel lasts.
-    pub seat: Option<Arc<OwnedSemaphorePermit>>,
+    pub _seat: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// Counts a request at a pod while it lives.
-pub struct Busy(Arc<Backend>);
+pub(crate) struct Busy(Arc<Backend>);
 
 impl Busy {
     /// Counts one more.
-    pub fn new(backend: &Arc<Backend>) -> Self {
+    pub(crate) fn new(backend: &Arc<Backend>) -> Self {
         backend.in_flight.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(backend))
     }
@@ -127,11 +127,11 @@ impl Drop for Busy {
 }
 
 /// Counts a use of a preview while it lives.
-pub struct Used(Arc<Preview>);
+pub(crate) struct Used(Arc<Preview>);
 
 impl Used {
     /// Counts one more.
-    pub fn new(preview: &Arc<Preview>) -> Self {
+    pub(crate) fn new(preview: &Arc<Preview>) -> Self {
         preview.live.fetch_add(1, Ordering::AcqRel);
         Self(Arc::clone(preview))
     }
@@ -145,18 +145,12 @@ impl Drop for Used {
 
 impl Held {
     /// The answer was read to its end.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if let Some((backend, sender)) = self.connection.take() {
             backend.give_back(sender);
         }
         self.busy = None;
         self.used = None;
-    }
-}
-
-impl From<&'static str> for Body {
-    fn from(text: &'static str) -> Self {
-        Self::Own(Some(Bytes::from_static(text.as_bytes())))
     }
 }
 

@@ -18,22 +18,19 @@ enum Step {
     Over,
 }
 
-/// Seen by everybody who has to end.
-#[derive(Debug, Clone)]
-pub(crate) struct Drain(watch::Receiver<Step>);
-
-/// Leads to the end.
+/// How far the end is, for everybody who has to end. Whoever waits for a step is somebody the end waits for.
 #[derive(Debug)]
-pub(crate) struct Drainer(watch::Sender<Step>);
+pub(crate) struct Drain(watch::Sender<Step>);
 
-/// A pair of them.
-pub(crate) fn drain() -> (Drainer, Drain) {
-    let (sender, receiver) = watch::channel(Step::Serving);
-    (Drainer(sender), Drain(receiver))
+impl Default for Drain {
+    fn default() -> Self {
+        Self(watch::Sender::new(Step::Serving))
+    }
 }
 
-impl Drainer {
-    /// Goes through the steps; `rest` is how long requests and tunnels under way may take.
+impl Drain {
+    /// Goes through the steps; `rest` is how long requests and tunnels under way may take. It is over sooner when
+    /// nobody waits for it any more.
     pub(crate) async fn end(&self, rest: Duration) {
         self.0.send_replace(Step::Leaving);
         tokio::time::sleep(NOTICE).await;
@@ -41,9 +38,7 @@ impl Drainer {
         let _ = tokio::time::timeout(rest, self.0.closed()).await;
         self.0.send_replace(Step::Over);
     }
-}
 
-impl Drain {
     /// Whether answers ask their clients not to come back.
     pub(crate) fn is_leaving(&self) -> bool {
         *self.0.borrow() >= Step::Leaving
@@ -60,7 +55,7 @@ impl Drain {
     }
 
     async fn reached(&self, step: Step) {
-        let mut steps = self.0.clone();
+        let mut steps = self.0.subscribe();
         // Whoever led is gone: so is everything.
         let _ = steps.wait_for(|now| *now >= step).await;
     }

@@ -21,10 +21,11 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
-use understudy_crds::{PreviewStatus, label};
+use understudy_crds::label;
 
 use crate::{
-    Edge, notes,
+    Edge,
+    rest::Rest,
     sight::{self, PreviewSight, Sights},
 };
 
@@ -162,33 +163,24 @@ fn refresh<'uid>(edge: &Edge, state: &State, touched: impl Iterator<Item = &'uid
         edge.table.update(preview, routes);
         edge.table.retain(uid, &hosts, false);
         if let Some(known) = edge.table.preview(uid) {
-            let asleep = notes::asleep_by(&preview.status);
             known.know(&pods);
-            known.change(edge.limits.interval, |rest| rest.see(asleep, preview.version));
+            let see = |rest: &mut Rest| rest.see(preview.asleep(), preview.version);
+            known.change(edge.limits.interval, see);
             known.tell();
         }
     }
 }
 
 fn see_preview(edge: &Edge, sights: &mut Sights, object: &DynamicObject) -> Touched {
-    let Some(uid) = object.uid() else { return Vec::new() };
-    let status = object.data.get("status").cloned().unwrap_or_default();
-    let status: PreviewStatus = match serde_json::from_value::<Option<_>>(status) {
-        Ok(status) => status.unwrap_or_default(),
+    let preview = match PreviewSight::read(object) {
+        Ok(preview) => preview,
         // One that cannot be read keeps the routes it had.
         Err(error) => {
             tracing::warn!(preview.name = object.name_any(), "its status cannot be read: {error}");
             return Vec::new();
         }
     };
-    let preview = PreviewSight {
-        uid: uid.clone(),
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        deleting: object.metadata.deletion_timestamp.is_some(),
-        version: object.resource_version().and_then(|one| one.parse().ok()).unwrap_or(0),
-        status,
-    };
+    let uid = preview.uid.clone();
     // One that was made anew under its name: nobody may have told that the one before went.
     let name = (preview.namespace.clone(), preview.name.clone());
     if let Some(before) = sights.names.insert(name, uid.clone()).filter(|before| *before != uid) {

@@ -29,7 +29,7 @@ const NOTE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What becomes of a request.
-pub enum Passage {
+pub(crate) enum Passage {
     /// It goes on to one of these pods, and counts as a use.
     Go(Arc<Live>, Option<Used>),
     /// It gets a page.
@@ -48,7 +48,7 @@ impl Drop for Waiter<'_> {
 
 impl Edge {
     /// Lets a request pass, or holds it until it may, or says what to show instead.
-    pub async fn pass(&self, route: &Arc<Route>, request: &Request<Incoming>) -> Passage {
+    pub(crate) async fn pass(&self, route: &Arc<Route>, request: &Request<Incoming>) -> Passage {
         let preview = &route.preview;
         if preview.live.load(Ordering::Acquire) >= self.limits.preview {
             let text = "Too many requests are under way at this preview. Try again in a moment.";

@@ -40,7 +40,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 pub use headers::PAGE;
 
 use access::AccessLog;
-use drain::{Drain, Drainer};
+use drain::Drain;
 use feed::Feed;
 use metrics::Metrics;
 use table::Table;
@@ -132,7 +132,6 @@ pub struct Inner {
     limits: Limits,
     access: Option<AccessLog>,
     drain: Drain,
-    drainer: Drainer,
     held: AtomicUsize,
     began: Instant,
     open: watch::Sender<bool>,
@@ -142,7 +141,6 @@ pub struct Inner {
 impl Edge {
     /// An edge that nobody can reach yet.
     pub fn new(client: Client, options: &Options) -> Result<Self, Error> {
-        let (drainer, drain) = drain::drain();
         let access = options.access_log.then(AccessLog::begin).transpose().map_err(Error::Log)?;
         let certificates = match options.tls {
             Some(_) => Some(Arc::new(Certificates::new()?)),
@@ -155,8 +153,7 @@ impl Edge {
             metrics: Metrics::default(),
             limits: options.limits.clone(),
             access,
-            drain,
-            drainer,
+            drain: Drain::default(),
             held: AtomicUsize::new(0),
             began: Instant::now(),
             open: watch::Sender::new(false),
@@ -225,16 +222,12 @@ impl Edge {
         stop.await;
         tracing::info!("a signal: requests under way are brought to their end");
         let ended = async { while tasks.join_next().await.is_some() {} };
-        tokio::join!(self.drainer.end(self.limits.drain), ended);
+        tokio::join!(self.drain.end(self.limits.drain), ended);
         Ok(())
     }
 
     fn open(&self) {
         self.open.send_replace(true);
-    }
-
-    fn is_ready(&self) -> bool {
-        *self.open.borrow()
     }
 
     fn now(&self) -> Duration {

@@ -8,10 +8,11 @@ use std::{
 
 use http::{Method, Request, header};
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use understudy_crds::{PreviewStatus, label, status::Phase};
+use kube::api::DynamicObject;
+use serde_json::json;
+use understudy_crds::label;
 
-use crate::{Edge, rest::Wrote, table::Preview};
+use crate::{Edge, rest::Wrote, sight::PreviewSight, table::Preview};
 
 /// How long a write may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,7 +27,11 @@ pub(crate) fn write(edge: &Edge, preview: &Arc<Preview>, wake: bool) {
         let sent = edge.now();
         let answer = tokio::time::timeout(PATIENCE, send(&edge, &preview, wake)).await;
         let (wrote, version) = match answer {
-            Ok(Ok(object)) => (Wrote::Durable { asleep: asleep(&object) }, version(&object)),
+            Ok(Ok(object)) => match PreviewSight::read(&object) {
+                Ok(sight) => (Wrote::Durable { asleep: sight.asleep() }, sight.version),
+                // What cannot be read tells of no sleep.
+                Err(_) => (Wrote::Durable { asleep: None }, 0),
+            },
             Ok(Err(error)) => {
                 tracing::warn!(preview.name = preview.name, "a note was not written: {error}");
                 (Wrote::Failed, 0)
@@ -43,7 +48,7 @@ pub(crate) fn write(edge: &Edge, preview: &Arc<Preview>, wake: bool) {
     });
 }
 
-async fn send(edge: &Edge, preview: &Preview, wake: bool) -> Result<Value, kube::Error> {
+async fn send(edge: &Edge, preview: &Preview, wake: bool) -> Result<DynamicObject, kube::Error> {
     let now = Timestamp::now().to_string();
     let mut annotations = json!({ label::LAST_REQUEST: now });
     if wake && let Some(map) = annotations.as_object_mut() {
@@ -64,28 +69,6 @@ async fn send(edge: &Edge, preview: &Preview, wake: bool) -> Result<Value, kube:
         .body(change.to_string().into_bytes())
         .map_err(kube::Error::HttpError)?;
     edge.client.request(request).await
-}
-
-/// Since when a preview sleeps, as a number that tells one sleep from the next.
-pub(crate) fn asleep(object: &Value) -> Option<u64> {
-    let status = object.get("status")?;
-    let status: PreviewStatus = serde_json::from_value(status.clone()).ok()?;
-    asleep_by(&status)
-}
-
-/// The same from a status.
-pub(crate) fn asleep_by(status: &PreviewStatus) -> Option<u64> {
-    let asleep = status.phase == Some(Phase::Asleep);
-    asleep.then(|| {
-        let since: Option<Timestamp> = status.since.as_deref().and_then(|since| since.parse().ok());
-        since.map_or(0, |since| u64::try_from(since.as_microsecond()).unwrap_or(0))
-    })
-}
-
-/// The version of a sight.
-pub(crate) fn version(object: &Value) -> u64 {
-    let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str);
-    version.and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
 /// Renews notes of previews that somebody is still connected to, for ever.

@@ -21,7 +21,7 @@ const OVER: &str = "#8b8d98";
 /// Something to tell instead of an answer.
 #[derive(Debug, Clone, Template)]
 #[template(path = "page.html")]
-pub struct Page {
+pub(crate) struct Page {
     #[template(skip)]
     status: StatusCode,
     title: &'static str,
@@ -39,24 +39,24 @@ impl Page {
     }
 
     /// Nobody is called that here. Who was asked for is not repeated: it could be anything.
-    pub fn unknown() -> Self {
+    pub(crate) fn unknown() -> Self {
         let text = "There is no preview at this address. It may not be there yet, or the address has a mistake in it.";
         Self::new(StatusCode::NOT_FOUND, "No such preview", text)
     }
 
     /// There was one.
-    pub fn closed() -> Self {
+    pub(crate) fn closed() -> Self {
         let text = "The pull request was merged or closed, and its preview was removed with everything in it.";
         Self::new(StatusCode::GONE, "This preview is closed", text)
     }
 
     /// A request that we do not pass on.
-    pub fn refused(status: StatusCode, why: &str) -> Self {
+    pub(crate) fn refused(status: StatusCode, why: &str) -> Self {
         Self::new(status, "This request cannot be passed on", why)
     }
 
     /// We ourselves are not ready, or have too much to do.
-    pub fn busy(text: &str) -> Self {
+    pub(crate) fn busy(text: &str) -> Self {
         Self {
             refresh: Some(REFRESH),
             colour: CALM,
@@ -65,7 +65,7 @@ impl Page {
     }
 
     /// The stack did not answer as it should.
-    pub fn bad(status: StatusCode, text: &str) -> Self {
+    pub(crate) fn bad(status: StatusCode, text: &str) -> Self {
         let detail = "The preview itself is at fault, or it is just being replaced. Its pull request tells more.";
         Self {
             detail: detail.to_owned(),
@@ -75,7 +75,7 @@ impl Page {
     }
 
     /// Where a preview stands that has nothing to answer with.
-    pub fn standing(standing: &Standing) -> Self {
+    pub(crate) fn standing(standing: &Standing) -> Self {
         if standing.closed {
             return Self::closed();
         }
@@ -126,21 +126,16 @@ impl Page {
     }
 
     /// A sleeper that an onlooker came upon: it sleeps on.
-    pub fn asleep(standing: &Standing) -> Self {
+    pub(crate) fn asleep(standing: &Standing) -> Self {
         let text = "Nobody had looked at this preview for a while, so it sleeps. It wakes when a person or a program asks for it.";
         Self {
-            since: standing.since.clone(),
+            since: readable(&standing.since),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "This preview sleeps", text)
         }
     }
 
-    /// The status it is answered with.
-    pub const fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// As an answer to whoever asked.
-    pub fn answer(&self, visitor: Visitor) -> Response<Body> {
+    pub(crate) fn answer(&self, visitor: Visitor) -> Response<Body> {
         let html = visitor == Visitor::Navigation;
         let body = if html {
             self.render().unwrap_or_else(|_| self.title.to_owned())

@@ -57,10 +57,6 @@ pub(crate) async fn answer(
     let route = match edge.table.find(&host) {
         Some(Entry::Route(route)) => route,
         Some(Entry::Closed(_)) => return Page::closed().answer(visitor()),
-        None if !edge.is_ready() => {
-            return Page::busy("The proxy has just started and does not know every preview yet.")
-                .answer(visitor());
-        }
         None => return Page::unknown().answer(visitor()),
     };
     told.preview = Some(Arc::clone(&route));
@@ -121,7 +117,7 @@ impl Errand<'_> {
                     told.pod = Some(Arc::clone(&backend.target.pod));
                     let connection = sender.map(|sender| (Arc::clone(&backend), sender));
                     let taken = ours.as_ref().map(|_| Arc::clone(self.seat));
-                    let held = Held { connection, busy: Some(busy), used, seat: taken };
+                    let held = Held { connection, busy: Some(busy), used, _seat: taken };
                     return inbound(self.edge, answer, (self.route, &live), (held, ours));
                 }
                 Err(failed) => failed,

@@ -7,7 +7,9 @@ use std::{
 };
 
 use http::HeaderValue;
+use jiff::Timestamp;
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
+use kube::{ResourceExt, api::DynamicObject};
 use understudy_crds::{PreviewStatus, label, status::Phase};
 
 /// A preview, as far as its routes go by it.
@@ -28,6 +30,28 @@ pub(crate) struct PreviewSight {
 }
 
 impl PreviewSight {
+    /// Reads a preview as a watch or an answer shows it.
+    pub(crate) fn read(object: &DynamicObject) -> Result<Self, serde_json::Error> {
+        let status = object.data.get("status").cloned().unwrap_or_default();
+        Ok(Self {
+            uid: object.uid().unwrap_or_default(),
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            version: object.resource_version().and_then(|one| one.parse().ok()).unwrap_or(0),
+            status: serde_json::from_value::<Option<_>>(status)?.unwrap_or_default(),
+        })
+    }
+
+    /// Since when it sleeps, as a number that tells one sleep from the next.
+    pub(crate) fn asleep(&self) -> Option<u64> {
+        (self.status.phase == Some(Phase::Asleep)).then(|| {
+            let since: Option<Timestamp> =
+                self.status.since.as_deref().and_then(|since| since.parse().ok());
+            since.map_or(0, |since| u64::try_from(since.as_microsecond()).unwrap_or(0))
+        })
+    }
+
     /// Whether it is on its way out.
     pub(crate) fn is_closing(&self) -> bool {
         self.deleting || self.status.phase == Some(Phase::Terminating)
@@ -80,7 +104,7 @@ pub(crate) struct Sights {
 
 /// Where requests for one host go.
 #[derive(Debug, Clone, PartialEq)]
-pub struct View {
+pub(crate) struct View {
     /// Where the preview stands.
     pub standing: Standing,
     /// The commit that is proved to be served.
@@ -91,7 +115,7 @@ pub struct View {
 
 /// Where a preview stands, for whoever asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// Its phase.
     pub phase: Phase,
     /// Since when (RFC 3339).
@@ -104,7 +128,7 @@ pub struct Standing {
 
 /// A pod's port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Target {
+pub(crate) struct Target {
     /// Where.
     pub address: SocketAddr,
     /// The UID of the pod.

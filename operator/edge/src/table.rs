@@ -42,7 +42,7 @@ pub(crate) enum Entry {
 
 /// A preview while it is there.
 #[derive(Debug)]
-pub struct Preview {
+pub(crate) struct Preview {
     /// Its UID.
     pub uid: String,
     /// Its own namespace.
@@ -75,7 +75,7 @@ struct Doubted {
 
 /// The way to one host.
 #[derive(Debug)]
-pub struct Route {
+pub(crate) struct Route {
     /// The host.
     pub host: String,
     /// Whose it is.
@@ -85,7 +85,7 @@ pub struct Route {
 
 /// A route as it is at one moment.
 #[derive(Debug)]
-pub struct Live {
+pub(crate) struct Live {
     /// What was seen.
     pub view: View,
     /// The pods, with the connections to them.
@@ -94,15 +94,15 @@ pub struct Live {
 
 impl Route {
     /// As it is now.
-    pub fn now(&self) -> Arc<Live> {
+    pub(crate) fn now(&self) -> Arc<Live> {
         Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes over what was seen; connections to pods that stay are kept.
-    fn update(&self, view: View) -> bool {
+    fn update(&self, view: View) {
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         if now.view == view {
-            return false;
+            return;
         }
         let known =
             |target: &crate::sight::Target| now.backends.iter().find(|one| one.target == *target);
@@ -117,7 +117,6 @@ impl Route {
             gone.retire();
         }
         *now = Arc::new(Live { view, backends });
-        true
     }
 }
 
@@ -168,7 +167,7 @@ impl Preview {
     }
 
     /// Whether that pod may be on its way out although nobody said so yet.
-    pub fn doubts(&self, pod: &str) -> bool {
+    pub(crate) fn doubts(&self, pod: &str) -> bool {
         let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
         if doubted.woke.is_some_and(|woke| woke.elapsed() >= DOUBT) {
             doubted.pods.clear();
@@ -178,17 +177,17 @@ impl Preview {
     }
 
     /// Whether it sleeps, as far as is known.
-    pub fn is_asleep(&self) -> bool {
+    pub(crate) fn is_asleep(&self) -> bool {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner).is_asleep()
     }
 
     /// Whether any pod is doubted at all.
-    pub fn has_doubts(&self) -> bool {
+    pub(crate) fn has_doubts(&self) -> bool {
         !self.doubted.lock().unwrap_or_else(PoisonError::into_inner).pods.is_empty()
     }
 
     /// Tells everybody who waits to look again.
-    pub fn tell(&self) {
+    pub(crate) fn tell(&self) {
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
     }
 }
@@ -231,7 +230,7 @@ impl Table {
         hosts.values().filter(|entry| matches!(entry, Entry::Route(_))).count()
     }
 
-    /// Makes the routes of a preview those that were seen.
+    /// Makes the routes of a preview those that were seen; whoever waits for it is told by the caller.
     pub(crate) fn update(&self, sight: &PreviewSight, routes: Vec<(String, View)>) {
         let preview = self.preview(&sight.uid).unwrap_or_else(|| {
             let preview = Arc::new(Preview::new(sight));
@@ -239,23 +238,19 @@ impl Table {
             previews.insert(sight.uid.clone(), Arc::clone(&preview));
             preview
         });
-        let mut changed = false;
         for (host, view) in routes {
-            changed |= self.update_one(&preview, host, view);
-        }
-        if changed {
-            preview.tell();
+            self.update_one(&preview, host, view);
         }
     }
 
-    fn update_one(&self, preview: &Arc<Preview>, host: String, view: View) -> bool {
+    fn update_one(&self, preview: &Arc<Preview>, host: String, view: View) {
         if let Some(Entry::Route(route)) = self.find(&host) {
             if route.preview.uid == preview.uid {
                 return route.update(view);
             }
             // A host that is taken stays with whoever had it, unless that one is over.
             if view.standing.closed || !route.now().view.standing.closed {
-                return false;
+                return;
             }
         }
         let empty = View { targets: Vec::new(), ..view.clone() };
@@ -267,7 +262,6 @@ impl Table {
         route.update(view);
         let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
         hosts.insert(host, Entry::Route(route));
-        true
     }
 
     /// Hosts of that preview that are no longer its own lead nowhere; those of one that is gone are closed.

@@ -47,19 +47,18 @@ pub(crate) fn open(
     if let Some(protocol) = protocol {
         parts.headers.insert(header::UPGRADE, protocol);
     }
-    let tunnels = edge.metrics.tunnels.clone();
-    let drain = edge.drain.clone();
+    let edge = edge.clone();
     tokio::spawn(async move {
-        tunnels.inc();
+        edge.metrics.tunnels.inc();
         if let (Ok(ours), Ok(theirs)) = (ours.await, theirs.await) {
             let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
             let carry = copy_bidirectional_with_sizes(&mut ours, &mut theirs, BUFFER, BUFFER);
             tokio::select! {
                 _ = carry => {}
-                () = drain.over() => {}
+                () = edge.drain.over() => {}
             }
         }
-        tunnels.dec();
+        edge.metrics.tunnels.dec();
         drop(held);
     });
     parts.status = StatusCode::SWITCHING_PROTOCOLS;

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, header};
 
 /// What a visit counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visitor {
+pub(crate) enum Visitor {
     /// A browser that shows what it gets to a person: it can be shown a page while it waits.
     Navigation,
     /// A program, or a page's own request: it is held until there is an answer.

@@ -187,18 +187,7 @@ impl Cluster {
         for role in roles {
             bed.apply(role)?;
         }
-        let subject = json!([{"kind": "ServiceAccount", "name": HOME, "namespace": HOME}]);
-        let rbac = "rbac.authorization.k8s.io";
-        for object in [
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}),
-            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": HOME, "namespace": HOME}}),
-            json!({
-                "apiVersion": format!("{rbac}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": HOME},
-                "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": HOME}, "subjects": subject,
-            }),
-        ] {
-            bed.apply(&object)?;
-        }
+        account(bed, HOME)?;
         self.scope(HOME, "coordination.k8s.io", "leases", &["get", "create", "patch", "update"])
             .await
     }
@@ -243,4 +232,21 @@ fn trimmed(mut value: Value) -> Value {
 pub fn path(namespace: &str, plural: &str, name: &str) -> String {
     let path = format!("/apis/{GROUP}/v1alpha1/namespaces/{namespace}/{plural}/{name}");
     path.trim_end_matches('/').to_owned()
+}
+
+/// An account in a namespace of its own, with the cluster role of its name.
+pub fn account(bed: &Bed, name: &str) -> Result<()> {
+    let rbac = "rbac.authorization.k8s.io";
+    for object in [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": name}}),
+        json!({
+            "apiVersion": format!("{rbac}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": name}],
+        }),
+    ] {
+        bed.apply(&object)?;
+    }
+    Ok(())
 }

@@ -16,12 +16,12 @@ use tokio::{
     net::TcpStream,
     process::{Child, Command},
 };
-use understudy_bed::{Bed, Error, Result, command, net::Forward};
+use understudy_bed::{Bed, Error, Result, net::Forward};
 use understudy_crds::label::{GROUP, PREVIEW_NAMESPACE, PREVIEW_UID};
 
 use crate::{
-    cluster::{Cluster, path},
-    operator::Operator,
+    cluster::{Cluster, account, path},
+    operator::{Operator, kubeconfig},
 };
 
 /// The edge's account.
@@ -46,24 +46,14 @@ fn failed(error: impl std::fmt::Display) -> Error {
 impl Edge {
     /// Gives the edge its account with the rights that the program declares.
     pub fn install(bed: &Bed) -> Result<()> {
-        let subject = json!([{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": ACCOUNT}]);
-        let rbac = "rbac.authorization.k8s.io";
-        for object in [
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ACCOUNT}}),
-            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": ACCOUNT}}),
-            json!({
-                "apiVersion": format!("{rbac}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": ACCOUNT},
-                "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": ACCOUNT}, "subjects": subject,
-            }),
-        ] {
-            bed.apply(&object)?;
-        }
-        Ok(())
+        account(bed, ACCOUNT)
     }
 
     /// Starts one inside the bed on that port and the next, and waits until it is ready.
     pub async fn start(bed: &Bed, folder: &Path, port: u16, more: &[&str]) -> Result<Self> {
-        let kubeconfig = kubeconfig(bed, folder)?;
+        // The API server as it is reached inside the bed.
+        let view = bed.inside("kubectl")?;
+        let kubeconfig = kubeconfig(bed, view, ACCOUNT, folder)?;
         let log = folder.join(format!("edge-{port}.log"));
         let file = File::options().create(true).append(true).open(&log).map_err(failed)?;
         let mut command = bed.inside(&Operator::program()?.to_string_lossy())?;
@@ -135,26 +125,6 @@ impl Edge {
 fn child_of(pid: i32) -> Option<i32> {
     let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     list.split_whitespace().next()?.parse().ok()
-}
-
-/// A kubeconfig of the edge's account for the API server as it is reached inside the bed.
-fn kubeconfig(bed: &Bed, folder: &Path) -> Result<std::path::PathBuf> {
-    let token =
-        bed.kubectl_run(&["create", "token", ACCOUNT, "--namespace", ACCOUNT, "--duration=8h"])?;
-    let mut view = bed.inside("kubectl")?;
-    view.args(["config", "view", "--raw", "--output=json"]);
-    let mut config: Value = serde_json::from_str(&command::run(&mut view)?).map_err(failed)?;
-    let cluster = config.pointer("/clusters/0/name").cloned().unwrap_or_default();
-    if let Some(fields) = config.as_object_mut() {
-        let user = json!([{"name": ACCOUNT, "user": {"token": token.trim()}}]);
-        fields.insert("users".to_owned(), user);
-        let context = json!([{"name": ACCOUNT, "context": {"cluster": cluster, "user": ACCOUNT}}]);
-        fields.insert("contexts".to_owned(), context);
-        fields.insert("current-context".to_owned(), json!(ACCOUNT));
-    }
-    let path = folder.join("edge-kubeconfig");
-    std::fs::write(&path, config.to_string()).map_err(failed)?;
-    Ok(path)
 }
 
 /// A preview whose status and Services the test writes itself.

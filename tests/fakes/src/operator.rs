@@ -9,7 +9,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
-use understudy_bed::{Bed, Error, Result};
+use understudy_bed::{Bed, Error, Result, command};
 
 use crate::cluster::HOME;
 
@@ -116,24 +116,31 @@ impl Operator {
     }
 }
 
-/// A kubeconfig for the operator's account, straight to the bed's API server.
-pub fn kubeconfig(bed: &Bed, folder: &Path) -> Result<PathBuf> {
+/// A kubeconfig for an account in the namespace of its name, straight to the bed's API server as that `kubectl`
+/// reaches it.
+pub fn kubeconfig(
+    bed: &Bed,
+    mut kubectl: std::process::Command,
+    account: &str,
+    folder: &Path,
+) -> Result<PathBuf> {
     let token =
-        bed.kubectl_run(&["create", "token", HOME, "--namespace", HOME, "--duration=8h"])?;
-    let text = bed.kubectl_run(&["config", "view", "--raw", "--output=json"])?;
+        bed.kubectl_run(&["create", "token", account, "--namespace", account, "--duration=8h"])?;
+    let text = command::run(kubectl.args(["config", "view", "--raw", "--output=json"]))?;
     let mut config: Value = serde_json::from_str(&text)
         .map_err(|source| Error::Parse { path: "kubectl config view".into(), source })?;
     let cluster = config.pointer("/clusters/0/name").cloned().unwrap_or_default();
     let fields = config.as_object_mut().ok_or_else(|| Error::Bed("no kubeconfig".to_owned()))?;
-    fields.insert("users".to_owned(), json!([{"name": HOME, "user": {"token": token.trim()}}]));
+    let user = json!([{"name": account, "user": {"token": token.trim()}}]);
+    fields.insert("users".to_owned(), user);
     fields.insert(
         "contexts".to_owned(),
         json!([{
-            "name": HOME, "context": {"cluster": cluster, "user": HOME, "namespace": HOME},
+            "name": account, "context": {"cluster": cluster, "user": account, "namespace": account},
         }]),
     );
-    fields.insert("current-context".to_owned(), json!(HOME));
-    let path = folder.join("kubeconfig");
+    fields.insert("current-context".to_owned(), json!(account));
+    let path = folder.join(format!("{account}-kubeconfig"));
     std::fs::write(&path, config.to_string()).map_err(|error| Error::Bed(error.to_string()))?;
     Ok(path)
 }

@@ -16,7 +16,7 @@ use understudy_bed::{Bed, Error, Result};
 use understudy_crds::label::GROUP;
 
 use crate::{
-    cluster::{Cluster, LONG, path},
+    cluster::{Cluster, HOME, LONG, path},
     operator::{Operator, plain_kubeconfig},
     proxy::{Kill, Proxy},
 };
@@ -184,7 +184,7 @@ pub fn is(preview: &Value, phase: &str, commit: &str) -> bool {
 
 /// A connection as the operator's own account.
 pub async fn upstream(bed: &Bed, folder: &Path) -> Result<(Cluster, PathBuf)> {
-    let kubeconfig = crate::operator::kubeconfig(bed, folder)?;
+    let kubeconfig = crate::operator::kubeconfig(bed, bed.kubectl(), HOME, folder)?;
     Ok((Cluster::connect(&kubeconfig).await?, kubeconfig))
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use understudy_bed::{Bed, Error, Home, Result, command, image};
+use understudy_bed::{Bed, Error, Home, Result, command, image, net::Forward, plan::address};
 
 /// The image of web front and API in a bed's registry, without its tag: the commit.
 pub const IMAGE: &str = "shop/shop";
@@ -46,6 +46,14 @@ pub fn database(home: &Home, bed: &Bed) -> Result<String> {
     command::run(Command::new("cp").args(["--archive", "/etc/apt"]).arg(&copy))?;
     let more = ["--quiet".to_owned(), format!("--volume={}:/etc/apt", copy.display())];
     image::build(home, bed, &folder().join("database"), DATABASE, &more)
+}
+
+/// The flags with which an operator outside the bed finds the bed's registry, as long as the forward lasts.
+pub fn registry(bed: &Bed) -> Result<(Forward, [String; 2])> {
+    let registry = bed.forward(address::REGISTRY_ADDRESS)?;
+    let at = registry.local();
+    let mirror = format!("--registry-mirror={}={at}", address::REGISTRY);
+    Ok((registry, [mirror, format!("--plain-http-registry={at}")]))
 }
 
 fn folder() -> PathBuf {

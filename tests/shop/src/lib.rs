@@ -5,7 +5,7 @@
 
 mod images;
 
-pub use images::{DATABASE, IMAGE, build, database};
+pub use images::{DATABASE, IMAGE, build, database, registry};
 
 use serde_json::Value;
 

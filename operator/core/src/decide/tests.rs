@@ -2,8 +2,6 @@
 
 mod rest;
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use understudy_crds::{PreviewStatus, PreviewTemplateSpec, condition::Reason, status::Phase};
@@ -55,42 +53,31 @@ fn fresh() -> Facts {
     let spec = json!({
         "templateRef": {"name": "web"}, "pullRequest": {"number": 42}, "commit": OLD, "trust": "Trusted",
     });
-    Facts {
-        now,
-        settings: Settings {
-            base_domain: "preview.test".to_owned(),
-            url_scheme: "https".to_owned(),
-            url_port: None,
-            edge: None,
-            wakes: true,
-            awake_at_least: AWAKE_AT_LEAST,
-            operator: Identity::User("understudy".to_owned()),
-        },
-        preview: Preview {
-            name: "shop-42".to_owned(),
-            namespace: "team".to_owned(),
-            uid: "11111111-2222-3333-4444-555555555555".to_owned(),
-            version: "1".to_owned(),
-            generation: 1,
-            created: now,
-            last_request: None,
-            wake_wanted: None,
-            deleting: false,
-            finalizer: false,
-            spec: serde_json::from_value(spec).expect("a spec"),
-            status: PreviewStatus::default(),
-        },
-        template: Named::There(Box::new(serde_json::from_value(template).expect("a template"))),
-        repository: true,
-        contested: false,
-        namespace: NamespaceSight::Absent { sure: false },
-        children: BTreeMap::new(),
-        pods: Vec::new(),
-        sources: BTreeMap::new(),
-        images: BTreeMap::new(),
-        probes: BTreeMap::new(),
-        logs: BTreeMap::new(),
-    }
+    let settings = Settings {
+        base_domain: "preview.test".to_owned(),
+        url_scheme: "https".to_owned(),
+        url_port: None,
+        edge: None,
+        wakes: true,
+        awake_at_least: AWAKE_AT_LEAST,
+        operator: Identity::User("understudy".to_owned()),
+    };
+    let preview = Preview {
+        name: "shop-42".to_owned(),
+        namespace: "team".to_owned(),
+        uid: "11111111-2222-3333-4444-555555555555".to_owned(),
+        version: "1".to_owned(),
+        generation: 1,
+        created: now,
+        last_request: None,
+        wake_wanted: None,
+        deleting: false,
+        finalizer: false,
+        spec: serde_json::from_value(spec).expect("a spec"),
+        status: PreviewStatus::default(),
+    };
+    let template = serde_json::from_value(template).expect("a template");
+    Facts { template: Named::There(Box::new(template)), ..Facts::alone(now, settings, preview) }
 }
 
 /// What a cluster makes of an object: everything it should be, and ready at once.

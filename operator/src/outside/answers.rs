@@ -18,9 +18,12 @@ pub(crate) struct Answers<Q, A> {
 
 struct Slot<A> {
     answer: Option<A>,
-    asking: bool,
+    /// While it is being asked: whoever wants to know when the answer is there.
+    asking: Option<Vec<Then>>,
     touched: Instant,
 }
+
+type Then = Box<dyn FnOnce() + Send>;
 
 impl<Q, A> Default for Answers<Q, A> {
     fn default() -> Self {
@@ -43,7 +46,7 @@ where
             .collect()
     }
 
-    /// Asks, unless the same is being asked already; `then` is called when the answer is there.
+    /// Asks, unless the same is being asked already; either way `then` is called when the answer is there.
     pub(crate) fn ask(
         &self,
         question: Q,
@@ -52,23 +55,51 @@ where
     ) {
         {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.retain(|_, slot| slot.asking || slot.touched.elapsed() < MEMORY);
-            let empty = Slot { answer: None, asking: false, touched: Instant::now() };
+            slots.retain(|_, slot| slot.asking.is_some() || slot.touched.elapsed() < MEMORY);
+            let empty = Slot { answer: None, asking: None, touched: Instant::now() };
             let slot = slots.entry(question.clone()).or_insert(empty);
-            if slot.asking {
+            if let Some(others) = &mut slot.asking {
+                others.push(Box::new(then));
                 return;
             }
-            slot.asking = true;
+            slot.asking = Some(vec![Box::new(then)]);
         }
         let slots = Arc::clone(&self.slots);
         tokio::spawn(async move {
             let answer = answer.await;
-            {
+            let slot = Slot { answer: Some(answer), asking: None, touched: Instant::now() };
+            let before = {
                 let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
-                let slot = Slot { answer: Some(answer), asking: false, touched: Instant::now() };
-                slots.insert(question, slot);
-            }
-            then();
+                slots.insert(question, slot)
+            };
+            let waited = before.and_then(|before| before.asking);
+            waited.into_iter().flatten().for_each(|then| then());
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::Answers;
+
+    #[tokio::test]
+    async fn everybody_who_asks_the_same_is_told() {
+        let answers: Answers<&str, u32> = Answers::default();
+        let (answer, given) = oneshot::channel();
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let (first, second) = (tell.clone(), tell);
+        let slow = async { given.await.unwrap_or_default() };
+        answers.ask("tag", slow, move || first.send("first").expect("somebody listens"));
+        answers.ask("tag", async { 0 }, move || second.send("second").expect("somebody listens"));
+        answer.send(7).expect("somebody waits");
+        for expected in ["first", "second"] {
+            let next = tokio::time::timeout(Duration::from_secs(5), told.recv()).await;
+            assert_eq!(next, Ok(Some(expected)));
+        }
+        assert_eq!(answers.all(|_| true), [("tag", 7)]);
     }
 }

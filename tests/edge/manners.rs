@@ -128,7 +128,7 @@ async fn standing(scene: &Scene) -> Result<()> {
     let preview = scene.open("standing").await?;
     let host = preview.host();
     for (phase, title) in [
-        ("Deploying", "Being built"),
+        ("Deploying", "Starting"),
         ("Failed", "This preview failed"),
         ("WaitingForImage", "Waiting for an image"),
         ("Stopped", "This preview is stopped"),

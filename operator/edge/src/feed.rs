@@ -1,7 +1,7 @@
 //! What the watches show becomes routes. Nothing is polled, and no request asks the API server for its way.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, hash_map::Entry},
     fmt::Debug,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -85,11 +85,11 @@ pub(crate) fn follow(edge: &Edge) -> JoinSet<()> {
 }
 
 /// The UIDs of previews whose routes an event may change.
-type Touched = Vec<String>;
+pub(crate) type Touched = Vec<String>;
 
 /// One watch: each object is taken in as it comes, and what a fresh list did not show is forgotten only when the
 /// list was read to its end.
-async fn run<K>(
+pub(crate) async fn run<K>(
     edge: Edge,
     name: &'static str,
     stream: impl Stream<Item = watcher::Result<Event<K>>>,
@@ -171,7 +171,7 @@ fn refresh<'uid>(edge: &Edge, state: &State, touched: impl Iterator<Item = &'uid
     }
 }
 
-fn see_preview(edge: &Edge, sights: &mut Sights, object: &DynamicObject) -> Touched {
+pub(crate) fn see_preview(edge: &Edge, sights: &mut Sights, object: &DynamicObject) -> Touched {
     let preview = match PreviewSight::read(object) {
         Ok(preview) => preview,
         // One that cannot be read keeps the routes it had.
@@ -191,7 +191,7 @@ fn see_preview(edge: &Edge, sights: &mut Sights, object: &DynamicObject) -> Touc
     vec![uid]
 }
 
-fn forget_preview(edge: &Edge, sights: &mut Sights, key: &(String, String)) -> Touched {
+pub(crate) fn forget_preview(edge: &Edge, sights: &mut Sights, key: &(String, String)) -> Touched {
     if let Some(uid) = sights.names.remove(key) {
         sights.previews.remove(&uid);
         edge.table.retain(&uid, &[], true);
@@ -199,7 +199,11 @@ fn forget_preview(edge: &Edge, sights: &mut Sights, key: &(String, String)) -> T
     Vec::new()
 }
 
-fn see_namespace(_: &Edge, sights: &mut Sights, object: &PartialObjectMeta<Namespace>) -> Touched {
+pub(crate) fn see_namespace(
+    _: &Edge,
+    sights: &mut Sights,
+    object: &PartialObjectMeta<Namespace>,
+) -> Touched {
     let name = object.name_any();
     let before = sights.namespaces.remove(&name);
     let owner = sight::owner(&object.metadata);
@@ -210,36 +214,47 @@ fn see_namespace(_: &Edge, sights: &mut Sights, object: &PartialObjectMeta<Names
     touched
 }
 
-fn forget_namespace(_: &Edge, sights: &mut Sights, (_, name): &(String, String)) -> Touched {
+pub(crate) fn forget_namespace(
+    _: &Edge,
+    sights: &mut Sights,
+    (_, name): &(String, String),
+) -> Touched {
     sights.namespaces.remove(name).into_iter().map(|(uid, _)| uid).collect()
 }
 
-fn see_service(_: &Edge, sights: &mut Sights, service: &Service) -> Touched {
+pub(crate) fn see_service(_: &Edge, sights: &mut Sights, service: &Service) -> Touched {
     let namespace = service.namespace().unwrap_or_default();
     let touched = owner_of(sights, &namespace);
     sights.services.insert((namespace, service.name_any()), sight::ports(service));
     touched
 }
 
-fn forget_service(_: &Edge, sights: &mut Sights, key: &(String, String)) -> Touched {
+pub(crate) fn forget_service(_: &Edge, sights: &mut Sights, key: &(String, String)) -> Touched {
     sights.services.remove(key);
     owner_of(sights, &key.0)
 }
 
-fn see_slice(_: &Edge, sights: &mut Sights, object: &EndpointSlice) -> Touched {
-    let Some((key, name, slice)) = sight::slice(object) else { return Vec::new() };
-    let touched = owner_of(sights, &key.0);
-    sights.slices.entry(key).or_default().insert(name, slice);
+pub(crate) fn see_slice(edge: &Edge, sights: &mut Sights, object: &EndpointSlice) -> Touched {
+    let own = (object.namespace().unwrap_or_default(), object.name_any());
+    // It may have been another Service's until now.
+    let touched = forget_slice(edge, sights, &own);
+    if let Some((key, name, slice)) = sight::slice(object) {
+        sights.services_of_slices.insert(own, key.1.clone());
+        sights.slices.entry(key).or_default().insert(name, slice);
+    }
     touched
 }
 
-fn forget_slice(_: &Edge, sights: &mut Sights, (namespace, name): &(String, String)) -> Touched {
-    sights.slices.retain(|(home, _), slices| {
-        if home == namespace {
-            slices.remove(name);
+pub(crate) fn forget_slice(_: &Edge, sights: &mut Sights, key: &(String, String)) -> Touched {
+    let (namespace, name) = key;
+    if let Some(service) = sights.services_of_slices.remove(key)
+        && let Entry::Occupied(mut slices) = sights.slices.entry((namespace.clone(), service))
+    {
+        slices.get_mut().remove(name);
+        if slices.get().is_empty() {
+            slices.remove();
         }
-        !slices.is_empty()
-    });
+    }
     owner_of(sights, namespace)
 }
 

@@ -10,6 +10,8 @@ mod body;
 mod drain;
 mod feed;
 pub mod framing;
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod hold;
 pub mod host;

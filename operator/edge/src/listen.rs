@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -148,9 +148,7 @@ where
         let _ = connection.await;
         return;
     }
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LARGEST_HEAD);
-    let connection = builder.serve_connection(io, service).with_upgrades();
+    let connection = http1().serve_connection(io, service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -159,13 +157,23 @@ where
     let _ = connection.await;
 }
 
+/// How HTTP/1 is spoken with clients.
+pub(crate) fn http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LARGEST_HEAD);
+    builder
+}
+
 async fn answer(
     edge: &Edge,
     (client, seat): (Client, &Seat),
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, std::convert::Infallible> {
     let began = Instant::now();
-    let version = request.version();
+    let old = request.version() < Version::HTTP_2;
+    // Whoever stands before us may see the end of chunks elsewhere than we do (their trailers end with the first line
+    // that ends in nothing but a line feed, for some): nothing behind them is taken for a request.
+    let chunked = old && request.headers().contains_key(header::TRANSFER_ENCODING);
     let mut told = Told::default();
     let asked = edge.access.as_ref().map(|_| Asked {
         method: request.method().clone(),
@@ -174,7 +182,8 @@ async fn answer(
     });
     let mut answer = proxy::answer(edge, (client, seat), request, &mut told).await;
     edge.metrics.answered(answer.status());
-    if version < Version::HTTP_2 && edge.drain.is_leaving() {
+    let changes = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if !changes && (chunked || (old && edge.drain.is_leaving())) {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let (Some(log), Some(asked)) = (&edge.access, asked) {

@@ -8,8 +8,9 @@ use understudy_crds::status::Phase;
 
 use crate::{body::Body, headers, sight::Standing, visitor::Visitor};
 
-/// How soon a page that waits loads itself again, in seconds.
-const REFRESH: u32 = 2;
+/// How soon a page that waits loads itself again, in seconds: soon if pods only have to start, else later.
+const SOON: u32 = 1;
+const LATER: u32 = 3;
 
 /// Nothing is loaded and nothing is run.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -58,7 +59,7 @@ impl Page {
     /// We ourselves are not ready, or have too much to do.
     pub(crate) fn busy(text: &str) -> Self {
         Self {
-            refresh: Some(REFRESH),
+            refresh: Some(SOON),
             colour: CALM,
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "One moment", text)
         }
@@ -79,47 +80,51 @@ impl Page {
         if standing.closed {
             return Self::closed();
         }
-        let (title, text, waits) = match standing.phase {
+        let (title, text, refresh) = match standing.phase {
             Phase::Asleep => (
                 "Waking up",
                 "Nobody had looked at this preview for a while, so it was asleep. It is being started for you.",
-                true,
+                Some(SOON),
             ),
             Phase::Failed => (
                 "This preview failed",
                 "It could not be started, or stopped working. It is tried again when the cause is gone or a new commit comes.",
-                false,
+                None,
             ),
             Phase::Refused => {
-                ("This preview was refused", "Somebody has to act before it can be built.", false)
+                ("This preview was refused", "Somebody has to act before it can be built.", None)
             }
             Phase::Stopped => (
                 "This preview is stopped",
                 "Everything in it was removed. A new commit brings it back.",
-                false,
+                None,
             ),
-            Phase::Queued => {
-                ("In the queue", "This preview is built as soon as there is room for it.", true)
-            }
+            Phase::Queued => (
+                "In the queue",
+                "This preview is built as soon as there is room for it.",
+                Some(LATER),
+            ),
             Phase::WaitingForImage => (
                 "Waiting for an image",
                 "The images of this commit are not built yet. This preview starts as soon as they are there.",
-                true,
+                Some(LATER),
             ),
-            Phase::Ready | Phase::Checking => {
-                ("Starting", "This preview is being started or replaced.", true)
+            _ if standing.stood => {
+                ("Starting", "This preview is being started or replaced.", Some(SOON))
             }
-            _ => ("Being built", "This preview is being built. It usually takes a minute.", true),
+            _ => (
+                "Being built",
+                "This preview is being built. It usually takes a minute.",
+                Some(LATER),
+            ),
         };
-        let colour = match standing.phase {
-            Phase::Failed | Phase::Refused => BAD,
-            Phase::Stopped => OVER,
-            _ => CALM,
-        };
+        // What the operator says of a sleeper is for whoever reads its status.
+        let said = if standing.phase == Phase::Asleep { "" } else { &standing.message };
+        let (since, colour) = look(standing.phase);
         Self {
-            detail: standing.message.to_string(),
-            since: readable(&standing.since),
-            refresh: waits.then_some(REFRESH),
+            detail: said.to_owned(),
+            since: told(since, &standing.since),
+            refresh,
             colour,
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, title, text)
         }
@@ -129,7 +134,7 @@ impl Page {
     pub(crate) fn asleep(standing: &Standing) -> Self {
         let text = "Nobody had looked at this preview for a while, so it sleeps. It wakes when a person or a program asks for it.";
         Self {
-            since: readable(&standing.since),
+            since: told("Asleep since", &standing.since),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "This preview sleeps", text)
         }
     }
@@ -161,10 +166,22 @@ impl Page {
     }
 }
 
-/// A time as people write it.
-fn readable(since: &str) -> String {
+/// What stands before the time, and the colour of the bar.
+const fn look(phase: Phase) -> (&'static str, &'static str) {
+    match phase {
+        Phase::Asleep => ("Asleep since", CALM),
+        Phase::Failed => ("Failed since", BAD),
+        Phase::Refused => ("Refused since", BAD),
+        Phase::Stopped => ("Stopped since", OVER),
+        _ => ("Since", CALM),
+    }
+}
+
+/// A time as people write it, behind these words; nothing if there is none.
+fn told(words: &str, since: &str) -> String {
     let time: Option<Timestamp> = since.parse().ok();
-    time.map_or_else(String::new, |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    let said = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    time.map_or_else(String::new, |time| format!("{words} {}.", said(time)))
 }
 
 #[cfg(test)]
@@ -176,30 +193,40 @@ mod tests {
     use super::Page;
     use crate::sight::Standing;
 
-    fn standing(phase: Phase) -> Standing {
+    fn standing(phase: Phase, stood: bool) -> Standing {
         let message = "Deployment web: <script>alert(1)</script>";
         Standing {
             phase,
             since: "2026-11-21T10:00:00Z".to_owned(),
             message: message.into(),
             closed: false,
+            stood,
         }
     }
 
     #[rstest]
-    #[case(Phase::Asleep, "Waking up", true)]
-    #[case(Phase::Failed, "This preview failed", false)]
-    #[case(Phase::Deploying, "Being built", true)]
-    #[case(Phase::Stopped, "This preview is stopped", false)]
+    #[case(Phase::Failed, true, "This preview failed", "Failed since", false)]
+    #[case(Phase::Deploying, false, "Being built", "Since", true)]
+    #[case(Phase::Deploying, true, "Starting", "Since", true)]
+    #[case(Phase::Stopped, true, "This preview is stopped", "Stopped since", false)]
     fn page_says_where_a_preview_stands(
         #[case] phase: Phase,
+        #[case] stood: bool,
         #[case] title: &str,
+        #[case] since: &str,
         #[case] waits: bool,
     ) {
-        let page = Page::standing(&standing(phase)).render().expect("a page");
+        let page = Page::standing(&standing(phase, stood)).render().expect("a page");
         assert!(page.contains(&format!("<title>{title}</title>")), "{page}");
         assert_eq!(page.contains("http-equiv=\"refresh\""), waits);
         assert!(page.contains("&#60;script&#62;"), "{page}");
-        assert!(page.contains("2026-11-21 10:00:00 UTC"));
+        assert!(page.contains(&format!(">{since} 2026-11-21 10:00:00 UTC.<")), "{page}");
+    }
+
+    #[test]
+    fn sleeper_says_that_it_wakes_and_nothing_else() {
+        let page = Page::standing(&standing(Phase::Asleep, true)).render().expect("a page");
+        assert!(page.contains("<title>Waking up</title>") && page.contains("Asleep since 2026"));
+        assert!(page.contains("http-equiv=\"refresh\"") && !page.contains("script"), "{page}");
     }
 }

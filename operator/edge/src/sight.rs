@@ -100,6 +100,8 @@ pub(crate) struct Sights {
     pub services: HashMap<(String, String), HashMap<u16, ServicePort>>,
     /// Slices by namespace and Service, then by their own name.
     pub slices: HashMap<(String, String), HashMap<String, Slice>>,
+    /// The Service that a slice belongs to, by namespace and the slice's own name.
+    pub services_of_slices: HashMap<(String, String), String>,
 }
 
 /// Where requests for one host go.
@@ -124,6 +126,8 @@ pub(crate) struct Standing {
     pub message: Arc<str>,
     /// Whether it is over: the route is gone for good.
     pub closed: bool,
+    /// Whether it ever answered.
+    pub stood: bool,
 }
 
 /// A pod's port.
@@ -147,6 +151,7 @@ impl Sights {
             since: status.since.clone().unwrap_or_default(),
             message: status.message.as_deref().unwrap_or_default().into(),
             closed,
+            stood: status.commit.is_some(),
         };
         // While pods of two commits may answer, no commit is named.
         let settled = !matches!(standing.phase, Phase::Preparing | Phase::Deploying);

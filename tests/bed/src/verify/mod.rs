@@ -5,6 +5,7 @@
 mod cold;
 mod context;
 mod deny;
+mod fuzz;
 mod generated;
 mod guard;
 mod run;

@@ -10,7 +10,7 @@ use std::{
 use super::{
     Selection, Step, Work, cold,
     context::{Context, Counts, Ran},
-    deny, generated, guard,
+    deny, fuzz, generated, guard,
     steps::PROGRAMS,
     target,
 };
@@ -114,6 +114,7 @@ fn carry_out(context: &Context<'_>, step: &Step, long: bool, bless: bool) -> Res
             tests(context, &[words, &["--skip=long_"]].concat(), profile)
         }
         Work::Deny => deny::check(context),
+        Work::Fuzz(seconds) => fuzz::fuzz(context, seconds),
         Work::Generated => {
             let note = generated::check(context, bless)?;
             Ok(Ran { success: true, note, ..Ran::default() })

@@ -1,0 +1,5 @@
+//! Looks for input that breaks the property `host`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| understudy_properties::host(input));

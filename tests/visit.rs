@@ -1,7 +1,12 @@
-//! The shop behind the edge, on real pods: visited while commits come, asleep and awake, until it closes.
+//! The shop behind the edge, on real pods: visited while commits come, asleep and awake, by programs and by a person with
+//! a browser, until it closes.
 
+#[path = "visit/browser.rs"]
+mod browser;
 #[expect(dead_code, reason = "counting is for another suite")]
 mod stage;
+#[path = "visit/wire.rs"]
+mod wire;
 
 use std::{
     collections::BTreeMap,
@@ -25,6 +30,7 @@ use understudy_fakes::{
     scene::COMMITS,
 };
 
+use browser::Browser;
 use stage::{block_on, stage_on};
 
 /// A host is one preview's alone, also beside what another run left.
@@ -39,6 +45,12 @@ fn host() -> String {
 
 /// How many visitors a second there are.
 const RATE: u64 = 200;
+
+/// How long nobody has to look before a preview sleeps.
+const SLEEP_AFTER: Duration = Duration::from_secs(5);
+
+/// How long somebody is there and says nothing: three times as long as that.
+const PEACE: Duration = Duration::from_secs(15);
 
 /// How many were answered how: the status, and whose word it was.
 type Seen = BTreeMap<(u16, Whose), usize>;
@@ -102,6 +114,12 @@ async fn told() -> Result<()> {
     for commit in COMMITS.iter().take(2) {
         understudy_shop::build(&home, &stage.bed, commit, false)?;
     }
+    let began = Instant::now();
+    let image = understudy_shop::browser(&home, &stage.bed)?;
+    println!(
+        "measured: the browser's image was there after {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
     let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
     let edge = Edge::start(&stage.bed, folder.path(), 20_000, &["--note-interval=1s"]).await?;
     let (_registry, [mirror, plain]) = understudy_shop::registry(&stage.bed)?;
@@ -109,7 +127,8 @@ async fn told() -> Result<()> {
     let flags = [&mirror, &plain, &through, "--awake-at-least=5s"];
     let mut spec = understudy_shop::template().pointer("/spec").cloned().unwrap_or_default();
     if let Some(spec) = spec.as_object_mut() {
-        spec.insert("lifecycle".to_owned(), json!({"sleepAfter": "5s"}));
+        let sleep_after = format!("{}s", SLEEP_AFTER.as_secs());
+        spec.insert("lifecycle".to_owned(), json!({"sleepAfter": sleep_after}));
     }
     let scene = Scene::new(&stage.cluster, &stage.upstream, "visit", &spec, &flags).await?;
     scene.open(&name(), COMMITS[0]).await?;
@@ -118,6 +137,9 @@ async fn told() -> Result<()> {
     for crowd in [1, 10] {
         slept(&scene, &edge, crowd).await?;
     }
+    spoken(&scene, &edge).await?;
+    let browser = Browser::new(&stage.bed, image, &edge.plain())?;
+    browsed(&scene, &edge, &browser).await?;
     closed(&scene, &edge).await?;
     scene.clear().await
 }
@@ -137,15 +159,34 @@ async fn pushed(scene: &Scene, edge: &Edge) -> Result<()> {
     Ok(())
 }
 
-/// Nobody visits: it sleeps. Some come at once: all are answered, and it was woken once.
-async fn slept(scene: &Scene, edge: &Edge, crowd: usize) -> Result<()> {
-    let phase = |wanted: &'static str| move |one: &Value| text(one, "/status/phase") == wanted;
-    scene.told(scene.cluster.until(&scene.preview(&name()), LONG, phase("Asleep")).await).await?;
+/// Nobody visits: it sleeps, and nothing of it runs.
+async fn asleep(scene: &Scene) -> Result<Value> {
+    let preview = scene.preview(&name());
+    let asleep = |one: &Value| text(one, "/status/phase") == "Asleep";
+    let preview = scene.told(scene.cluster.until(&preview, LONG, asleep).await).await?;
     let pods =
         |list: &Value| list.get("items").and_then(Value::as_array).is_some_and(Vec::is_empty);
-    let preview = scene.cluster.find(&scene.preview(&name())).await?.unwrap_or_default();
     let stack = format!("/api/v1/namespaces/{}/pods", text(&preview, "/status/namespace/name"));
     scene.cluster.until(&stack, LONG, pods).await?;
+    Ok(preview)
+}
+
+/// Whether it was awake whenever we looked, for [`PEACE`].
+async fn stays_awake(scene: &Scene) -> Result<bool> {
+    let began = Instant::now();
+    while began.elapsed() < PEACE {
+        let preview = scene.cluster.find(&scene.preview(&name())).await?.unwrap_or_default();
+        if text(&preview, "/status/phase") != "Ready" {
+            return Ok(false);
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    Ok(true)
+}
+
+/// Some come at once to a sleeper: all are answered, and it was woken once.
+async fn slept(scene: &Scene, edge: &Edge, crowd: usize) -> Result<()> {
+    asleep(scene).await?;
     let (began, address) = (Instant::now(), edge.plain());
     let answers = {
         let host = host();
@@ -156,8 +197,40 @@ async fn slept(scene: &Scene, edge: &Edge, crowd: usize) -> Result<()> {
         answers.iter().filter(|one| one.as_ref().is_ok_and(|one| one.status() == 200)).count();
     println!("measured: {crowd} came to a sleeper: {good} answered after {took:.2} s");
     assert_eq!(good, crowd, "{}", edge.log());
-    scene.told(scene.cluster.until(&scene.preview(&name()), LONG, phase("Ready")).await).await?;
-    Ok(())
+    scene.reach(&name(), "Ready", COMMITS[1]).await.map(drop)
+}
+
+/// A socket wakes a sleeper, carries what it is given, and keeps it awake without a word. Events come one by one.
+async fn spoken(scene: &Scene, edge: &Edge) -> Result<()> {
+    asleep(scene).await?;
+    let began = Instant::now();
+    let mut socket = wire::open(&edge.plain(), &host()).await?;
+    let took = began.elapsed().as_secs_f64();
+    println!("measured: a socket to a sleeper was open after {took:.2} s");
+    wire::echoes(&mut socket).await?;
+    scene.reach(&name(), "Ready", COMMITS[1]).await?;
+    assert!(stays_awake(scene).await?, "it fell asleep beside an open socket\n{}", edge.log());
+    wire::echoes(&mut socket).await?;
+    wire::hears(&edge.plain(), &host(), 5).await
+}
+
+/// A person looks: at the page while a commit comes, and at the sleeper.
+async fn browsed(scene: &Scene, edge: &Edge, browser: &Browser) -> Result<()> {
+    // Awake until the page is there: a browser takes a while to start.
+    let guard = wire::open(&edge.plain(), &host()).await?;
+    let preview = scene.reach(&name(), "Ready", COMMITS[1]).await?;
+    let peace = PEACE.as_secs().to_string();
+    let more = [("E2E_NEXT", COMMITS[0]), ("E2E_PEACE_SECONDS", peace.as_str())];
+    browser.begin("awake", &preview, &more)?;
+    browser.hears("awake", "the page is live")?;
+    drop(guard);
+    let stayed = stays_awake(scene).await?;
+    scene.change(&name(), &json!({"commit": COMMITS[0]})).await?;
+    browser.ends("awake", &["awake"])?;
+    assert!(stayed, "it fell asleep beside an open page");
+    let preview = asleep(scene).await?;
+    browser.begin("asleep", &preview, &[])?;
+    browser.ends("asleep", &["asleep", "asleep-small", "woken"])
 }
 
 /// It closes while people visit: they are told so, soon, and nothing else goes wrong.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 use understudy_bed::{Bed, Error, Home, Result, command, image, net::Forward, plan::address};
 
 /// The image of web front and API in a bed's registry, without its tag: the commit.
@@ -13,6 +14,12 @@ pub const IMAGE: &str = "shop/shop";
 
 /// The image of the database in a bed's registry. It is the same for every commit.
 pub const DATABASE: &str = "shop/database:15";
+
+/// The image of a browser in a bed's registry, by the version of what drives it. It is the same for every commit.
+pub const BROWSER: &str = "shop/browser:1.60";
+
+/// Whom Debian trusts.
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// What a static program is compiled for; it must be named, or flags would reach build scripts too.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -39,13 +46,33 @@ pub fn build(home: &Home, bed: &Bed, commit: &str, broken: bool) -> Result<Strin
 
 /// Builds the database and pushes it; returns the name pods use. A second call finds everything done.
 pub fn database(home: &Home, bed: &Bed) -> Result<String> {
-    // The bed's `debian:12` names no mirror, so packages come from where this machine gets its own. It is a
-    // copy, since packages write there; what is mounted leaves no trace in the image.
+    let (_sources, volume) = sources()?;
+    let more = ["--quiet".to_owned(), volume];
+    image::build(home, bed, &folder().join("database"), DATABASE, &more)
+}
+
+/// Builds a browser with what drives it and pushes it; returns the name pods use. A second call finds everything done.
+pub fn browser(home: &Home, bed: &Bed) -> Result<String> {
+    let (_sources, volume) = sources()?;
+    let mut more = vec!["--quiet".to_owned(), volume];
+    // What npm is told on this machine, and whom it trusts. Like the sources, it leaves no trace.
+    let settings = std::env::home_dir().unwrap_or_default().join(".npmrc");
+    for (id, file) in [("npmrc", settings), ("bundle", PathBuf::from(BUNDLE))] {
+        if file.is_file() {
+            more.push(format!("--secret=id={id},src={}", file.display()));
+        }
+    }
+    image::build(home, bed, &folder().join("browser"), BROWSER, &more)
+}
+
+/// Where packages come from: the bed's `debian:12` names no mirror, so they come from where this machine gets its own.
+/// It is a copy, since packages write there; what is mounted leaves no trace in the image.
+fn sources() -> Result<(TempDir, String)> {
     let sources = tempfile::tempdir().map_err(Error::touch("make", std::env::temp_dir()))?;
     let copy = sources.path().join("apt");
     command::run(Command::new("cp").args(["--archive", "/etc/apt"]).arg(&copy))?;
-    let more = ["--quiet".to_owned(), format!("--volume={}:/etc/apt", copy.display())];
-    image::build(home, bed, &folder().join("database"), DATABASE, &more)
+    let volume = format!("--volume={}:/etc/apt", copy.display());
+    Ok((sources, volume))
 }
 
 /// The flags with which an operator outside the bed finds the bed's registry, as long as the forward lasts.

@@ -5,12 +5,15 @@
 
 mod images;
 
-pub use images::{DATABASE, IMAGE, build, database, registry};
+pub use images::{BROWSER, DATABASE, IMAGE, browser, build, database, registry};
 
 use serde_json::Value;
 
 /// The `PreviewTemplate` as people would write it.
 pub const TEMPLATE: &str = include_str!("../preview.yaml");
+
+/// What a person does with the shop in the [`browser()`], for the folder `/e2e/specs` there.
+pub const SPEC: &str = include_str!("../browser/specs/shop.spec.js");
 
 /// [`TEMPLATE`] as data.
 ///

@@ -3,6 +3,8 @@
 //! It is the first process of its container, where SIGTERM does nothing unless it is waited for.
 
 mod api;
+mod curtain;
+mod live;
 mod page;
 mod request;
 mod stamp;
@@ -17,7 +19,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::stamp::Stamp;
+use crate::{curtain::Curtain, stamp::Stamp};
 
 /// Where both roles listen.
 const ADDRESS: &str = "0.0.0.0:8080";
@@ -54,27 +56,28 @@ async fn main() -> ExitCode {
 }
 
 async fn play() -> Result<()> {
-    let stamp = Stamp::read();
+    let (stamp, curtain) = (Stamp::read(), Curtain::default());
     match std::env::args().nth(1).as_deref() {
-        Some("web") => serve(web::routes(stamp)).await,
+        Some("web") => serve(web::routes(stamp, curtain.clone()), curtain).await,
         Some("api") => {
             let routes = tokio::select! {
                 routes = api::routes(stamp) => routes?,
                 ended = asked_to_end() => return ended,
             };
-            serve(routes).await
+            serve(routes, curtain).await
         }
         _ => Err(Error::Usage),
     }
 }
 
-async fn serve(routes: Router) -> Result<()> {
+async fn serve(routes: Router, curtain: Curtain) -> Result<()> {
     let listener = TcpListener::bind(ADDRESS).await.map_err(Error::Listen)?;
     println!("listening on {ADDRESS}");
     // Whoever sends requests here takes a moment to hear that it should not.
-    let end = async {
+    let end = async move {
         let _ = asked_to_end().await;
         tokio::time::sleep(NOTICE).await;
+        curtain.fall().await;
     };
     axum::serve(listener, routes).with_graceful_shutdown(end).await.map_err(Error::Listen)
 }

@@ -10,20 +10,22 @@ use axum::{
     routing::get,
 };
 
-use crate::{api::Offer, page, request, stamp::Stamp};
+use crate::{api::Offer, curtain::Curtain, live, page, request, stamp::Stamp};
 
 struct Web {
     stamp: Stamp,
     api: String,
 }
 
-/// The routes of the web front, which asks the API that `SHOP_API` names.
-pub(crate) fn routes(stamp: Stamp) -> Router {
+/// The routes of the web front, which asks the API that `SHOP_API` names; what is live ends with the curtain.
+pub(crate) fn routes(stamp: Stamp, curtain: Curtain) -> Router {
     let api = env::var("SHOP_API").unwrap_or_else(|_| "api:8080".to_owned());
+    let live = live::routes(api.clone(), curtain);
     Router::new()
         .route("/", get(front))
         .route("/healthz", get(health))
         .with_state(Arc::new(Web { stamp, api }))
+        .merge(live)
 }
 
 async fn front(State(web): State<Arc<Web>>) -> Response {

@@ -5,39 +5,13 @@
 #[path = "stage.rs"]
 mod stage;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use understudy_bed::{Bed, Error, Result, testing::Outcome};
-use understudy_fakes::{Scene, cluster::LONG, scene::COMMITS};
+use understudy_bed::{Bed, Profile, Result, testing::Outcome};
+use understudy_fakes::{Scene, bed::Own, cluster::LONG, scene::COMMITS};
 
 use stage::{block_on, stage_on};
-
-/// Ends the bed whatever happens.
-struct Own(String);
-
-impl Own {
-    fn bed(words: &[&str]) -> Result<()> {
-        let test = std::env::current_exe().map_err(|error| Error::Bed(error.to_string()))?;
-        let folder = test.parent().and_then(Path::parent).unwrap_or(Path::new("."));
-        let output = Command::new(folder.join("bed")).args(words).output();
-        let output = output.map_err(|error| Error::Bed(format!("bed: {error}")))?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(()) } else { Err(Error::Bed(said)) }
-    }
-
-    fn up() -> Result<Self> {
-        let name = format!("verify-aggregate-{}", std::process::id());
-        Self::bed(&["up", "--profile", "control", "--name", &name])?;
-        Ok(Self(name))
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        let _ = Self::bed(&["down", "--name", &self.0]);
-    }
-}
 
 /// A stack without pods: this bed has no nodes.
 fn template() -> Value {
@@ -48,8 +22,8 @@ fn template() -> Value {
 }
 
 async fn dead_api() -> Result<()> {
-    let own = Own::up()?;
-    let stage = stage_on(Bed::attach(&own.0)?).await?;
+    let own = Own::up(Profile::Control, "aggregate")?;
+    let stage = stage_on(Bed::attach(own.name())?).await?;
     let scene = Scene::new(&stage.cluster, &stage.upstream, "dead", &template(), &[]).await?;
     scene.open("one", COMMITS[0]).await?;
     scene.reach("one", "Ready", COMMITS[0]).await?;

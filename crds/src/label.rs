@@ -23,7 +23,7 @@ pub const PREVIEW_NAMESPACE: &str = "understudy.dev/preview-namespace";
 /// Annotation of a preview's namespace: the preview's name.
 pub const PREVIEW_NAME: &str = "understudy.dev/preview-name";
 
-/// Annotation: a digest of what we applied.
+/// Label: a digest of what we applied.
 pub const APPLIED: &str = "understudy.dev/applied";
 
 /// Annotation: how often we put back what another manager changed, as `manager=times`.

@@ -113,6 +113,6 @@ impl Child {
 
     /// What was applied, as a digest; empty if we did not apply it.
     pub fn applied(&self) -> &str {
-        self.annotations.get(label::APPLIED).map_or("", String::as_str)
+        self.labels.get(label::APPLIED).map_or("", String::as_str)
     }
 }

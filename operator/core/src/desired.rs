@@ -52,7 +52,7 @@ impl Desired {
     /// The digest of what is applied.
     pub fn digest(&self) -> &str {
         self.object
-            .pointer("/metadata/annotations")
+            .pointer("/metadata/labels")
             .and_then(|words| words.get(label::APPLIED))
             .and_then(Value::as_str)
             .unwrap_or_default()
@@ -150,7 +150,8 @@ pub fn marked(owner: Owner<'_>, rank: Rank, mut object: Value) -> Desired {
     word(&mut object, "labels", label::PREVIEW_UID, owner.uid);
     word(&mut object, "labels", label::PREVIEW_NAMESPACE, owner.namespace);
     let digest = digest(&object);
-    word(&mut object, "annotations", label::APPLIED, &digest);
+    // No annotation: those of a Deployment are copied to its ReplicaSets, one write more for each wake.
+    word(&mut object, "labels", label::APPLIED, &digest);
     Desired { id, rank, object }
 }
 

@@ -33,9 +33,15 @@ const IDLE: Duration = Duration::from_secs(4);
 /// How long a request may still be sent after its answer was read: then its connection is not worth keeping.
 const FINISH: Duration = Duration::from_secs(1);
 
-/// What a pod may send unread on a stream of HTTP/2, and on all of them: as good as no bound (RFC 9113, 6.9.1).
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+/// Streams of one connection of HTTP/2 that are used at once: no pod should take fewer (RFC 9113, 6.5.2). Those
+/// who read slowly, or not at all, keep theirs, and whoever comes next gets another connection.
+const STREAMS: usize = 100;
+
+/// What a pod may send unread on a stream of HTTP/2, and on all of them: more than all streams of a connection can
+/// take, so that none holds up another. The library also lets small frames cost half of the latter and no more
+/// before it gives the connection up: what is held for a byte in a frame of its own is far more than a byte.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// How many idle connections are kept.
 const KEPT: usize = 256;
@@ -49,7 +55,7 @@ pub(crate) struct Backend {
     pub in_flight: AtomicUsize,
     retired: AtomicBool,
     idle: Mutex<Vec<(Instant, http1::SendRequest<Body>)>>,
-    shared: tokio::sync::Mutex<Option<http2::SendRequest<Body>>>,
+    shared: tokio::sync::Mutex<Vec<Shared>>,
 }
 
 /// A connection that one request may use.
@@ -57,7 +63,34 @@ pub(crate) enum Connection {
     /// Ours alone until the answer was read.
     Own(http1::SendRequest<Body>),
     /// Shared with others.
-    Shared(http2::SendRequest<Body>),
+    Shared(Shared),
+}
+
+/// A connection of HTTP/2.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    sender: http2::SendRequest<Body>,
+    places: Place,
+}
+
+/// How many streams the pod takes at once on a connection. Each request on its way holds a copy.
+type Place = Arc<AtomicUsize>;
+
+/// What of a connection is kept until an answer was read to its end.
+pub(crate) enum Lease {
+    /// It is ours alone.
+    Own(http1::SendRequest<Body>),
+    /// A place on one that others use as well.
+    Place(Place),
+}
+
+impl Shared {
+    /// Whether one more stream has its place.
+    fn has_room(&self) -> bool {
+        let most = self.places.load(Ordering::Relaxed).clamp(1, STREAMS);
+        // Two copies are the connection's own.
+        Arc::strong_count(&self.places) < most + 2
+    }
 }
 
 /// Why a request got no answer.
@@ -97,7 +130,7 @@ impl Backend {
         self.retired.store(true, Ordering::Release);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         if let Ok(mut shared) = self.shared.try_lock() {
-            *shared = None;
+            shared.clear();
         }
     }
 
@@ -144,6 +177,14 @@ impl Backend {
     pub(crate) fn sweep(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|(since, sender)| since.elapsed() < IDLE && !sender.is_closed());
+        drop(idle);
+        if let Ok(mut shared) = self.shared.try_lock() {
+            let mut first = true;
+            shared.retain(|one| {
+                let used = Arc::strong_count(&one.places) > 2;
+                !one.sender.is_closed() && (used || std::mem::take(&mut first))
+            });
+        }
     }
 
     /// A new connection, or the shared one.
@@ -170,27 +211,31 @@ impl Backend {
 
     async fn share(&self) -> Result<Connection, BackendError> {
         let mut shared = self.shared.lock().await;
-        if let Some(sender) = shared.as_ref().filter(|sender| !sender.is_closed()) {
-            return Ok(Connection::Shared(sender.clone()));
+        shared.retain(|one| !one.sender.is_closed());
+        if let Some(one) = shared.iter().find(|one| one.has_room()) {
+            return Ok(Connection::Shared(one.clone()));
         }
         let stream = self.dial().await?;
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_while_idle(false)
-            // Whoever does not read holds up its own stream and nobody else's.
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| BackendError::Connect(self.target.address, error.to_string()))?;
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
+        let one = Shared { sender, places: Arc::new(AtomicUsize::new(STREAMS)) };
+        let (places, mut connection) = (Arc::clone(&one.places), connection);
+        tokio::spawn(std::future::poll_fn(move |context| {
+            places.store(connection.current_max_send_streams(), Ordering::Relaxed);
+            std::pin::Pin::new(&mut connection).poll(context).map(drop)
+        }));
         if !self.retired.load(Ordering::Acquire) {
-            *shared = Some(sender.clone());
+            shared.push(one.clone());
         }
-        Ok(Connection::Shared(sender))
+        Ok(Connection::Shared(one))
     }
 
     async fn dial(&self) -> Result<TcpStream, BackendError> {
@@ -213,17 +258,21 @@ impl Connection {
         address: std::net::SocketAddr,
         request: Request<Body>,
         (patience, pace): (Duration, Pace),
-    ) -> Result<(Response<Incoming>, Option<http1::SendRequest<Body>>), Unsent> {
+    ) -> Result<(Response<Incoming>, Lease), Unsent> {
         match self {
             Self::Own(mut sender) => {
                 let sent = pace.wait(patience, sender.try_send_request(request)).await;
                 let answer = sent.ok_or_else(|| (BackendError::Late(address), None))?;
-                answer.map(|answer| (answer, Some(sender))).map_err(|error| unsent(address, error))
+                answer
+                    .map(|answer| (answer, Lease::Own(sender)))
+                    .map_err(|error| unsent(address, error))
             }
-            Self::Shared(mut sender) => {
+            Self::Shared(Shared { mut sender, places }) => {
                 let sent = pace.wait(patience, sender.try_send_request(request)).await;
                 let answer = sent.ok_or_else(|| (BackendError::Late(address), None))?;
-                answer.map(|answer| (answer, None)).map_err(|error| unsent(address, error))
+                answer
+                    .map(|answer| (answer, Lease::Place(places)))
+                    .map_err(|error| unsent(address, error))
             }
         }
     }

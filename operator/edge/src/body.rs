@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -101,6 +104,8 @@ pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct Held {
     /// The connection that it may be given back to, if the answer is read to its end.
     pub connection: Option<(Arc<Backend>, http1::SendRequest<Body>)>,
+    /// Our place on a connection that others use as well.
+    pub room: Option<Arc<AtomicUsize>>,
     /// That the pod is at work for us.
     pub busy: Option<Busy>,
     /// That the preview is in use.
@@ -149,6 +154,7 @@ impl Held {
         if let Some((backend, sender)) = self.connection.take() {
             backend.give_back(sender);
         }
+        self.room = None;
         self.busy = None;
         self.used = None;
     }

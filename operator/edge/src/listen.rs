@@ -1,6 +1,13 @@
 //! Connections of clients: taken, bounded, served and ended.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{
@@ -33,6 +40,10 @@ const HEAD: Duration = Duration::from_secs(30);
 
 /// Streams of one HTTP/2 connection (RFC 9113, 6.5.2 recommends no fewer than 100).
 const STREAMS: u32 = 128;
+
+/// How long an HTTP/2 connection is kept on which nobody asks for anything more: longer than browsers keep one. What
+/// is under way on it comes to its end. (HTTP/1.1 has [`HEAD`] for that.)
+const QUIET: Duration = Duration::from_mins(5);
 
 /// What HTTP/2 may send us unread, by stream and by connection.
 const WINDOW: (u32, u32) = (256 << 10, 1 << 20);
@@ -100,7 +111,7 @@ async fn connection(
 /// Whether the client begins with HTTP/2; `None` if it says nothing.
 async fn speaks_h2(stream: &TcpStream) -> Option<bool> {
     let mut begins = [0; PREFACE.len()];
-    let mut before = 0;
+    let (mut before, mut pause) = (0, Duration::from_millis(10));
     loop {
         let read = stream.peek(&mut begins).await.ok().filter(|read| *read > 0)?;
         let (said, expected) = (begins.get(..read)?, PREFACE.get(..read)?);
@@ -110,9 +121,10 @@ async fn speaks_h2(stream: &TcpStream) -> Option<bool> {
         if read == PREFACE.len() {
             return Some(true);
         }
-        // Part of a preface: what is there already is shown again at once.
+        // Part of a preface: what is there already is shown again at once. Whoever stops there is asked less and less.
         if read == before {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
         }
         before = read;
     }
@@ -124,9 +136,11 @@ where
 {
     let io = TokioIo::new(io);
     // One for each request, since streams of HTTP/2 are served by tasks of their own.
-    let own = edge.clone();
+    let (own, asked) = (edge.clone(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
     let service = service_fn(move |request| {
         let (edge, seat) = (own.clone(), Arc::clone(&seat));
+        count.fetch_add(1, Ordering::Relaxed);
         async move { answer(&edge, (client, &seat), request).await }
     });
     if h2 {
@@ -143,8 +157,10 @@ where
         let mut connection = std::pin::pin!(builder.serve_connection(io, service));
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = edge.drain.closing() => connection.as_mut().graceful_shutdown(),
+            () = edge.drain.closing() => {}
+            () = quiet(&asked) => {}
         }
+        connection.as_mut().graceful_shutdown();
         let _ = connection.await;
         return;
     }
@@ -155,6 +171,19 @@ where
         () = edge.drain.closing() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// When nobody has asked for anything for long.
+async fn quiet(asked: &AtomicUsize) {
+    let mut before = None;
+    loop {
+        let now = asked.load(Ordering::Relaxed);
+        if before == Some(now) {
+            return;
+        }
+        before = Some(now);
+        tokio::time::sleep(QUIET).await;
+    }
 }
 
 /// How HTTP/1 is spoken with clients.

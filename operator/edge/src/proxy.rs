@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Edge,
-    backend::{Backend, BackendError, Connection},
+    backend::{Backend, BackendError, Connection, Lease},
     body::{Body, Busy, Held, Pace, Stall, Used},
     framing, headers,
     hold::Passage,
@@ -113,11 +113,14 @@ impl Errand<'_> {
             let shape = (ours.is_some(), grpc);
             let sent = send(self.edge, &backend, request, shape, &pace).await;
             let (error, unsent) = match sent {
-                Ok((answer, sender)) => {
+                Ok((answer, lease)) => {
                     told.pod = Some(Arc::clone(&backend.target.pod));
-                    let connection = sender.map(|sender| (Arc::clone(&backend), sender));
+                    let (connection, room) = match lease {
+                        Lease::Own(sender) => (Some((Arc::clone(&backend), sender)), None),
+                        Lease::Place(places) => (None, Some(places)),
+                    };
                     let taken = ours.as_ref().map(|_| Arc::clone(self.seat));
-                    let held = Held { connection, busy: Some(busy), used, _seat: taken };
+                    let held = Held { connection, room, busy: Some(busy), used, _seat: taken };
                     return inbound(self.edge, answer, (self.route, &live), (held, ours));
                 }
                 Err(failed) => failed,
@@ -165,7 +168,7 @@ pub(crate) fn choose(route: &Route, live: &Live, tried: &[Arc<Backend>]) -> Opti
     Some(Arc::clone(if busy(other) < busy(one) { other } else { one }))
 }
 
-type Answered = (Response<Incoming>, Option<hyper::client::conn::http1::SendRequest<Body>>);
+type Answered = (Response<Incoming>, Lease);
 
 async fn send(
     edge: &Edge,
@@ -188,8 +191,9 @@ async fn send(
     shape(&mut request, &connection);
     let sent = connection.send(address, request, (edge.limits.answer, pace.clone())).await;
     match sent {
-        // A connection that had been idle was closed under us, and nothing was sent: another one will do.
-        Err((_, Some(mut request))) if !fresh => match backend.connect(false).await {
+        // A connection that had been idle, or that others use, was closed under us, and nothing was sent: another
+        // one will do.
+        Err((_, Some(mut request))) if h2 || !fresh => match backend.connect(h2).await {
             Ok(connection) => {
                 shape(&mut request, &connection);
                 connection.send(address, *request, (edge.limits.answer, pace.clone())).await

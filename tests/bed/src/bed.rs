@@ -5,6 +5,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
+    thread::JoinHandle,
 };
 
 use rustix::process::Pid;
@@ -194,6 +195,14 @@ impl Bed {
     /// A TCP connection to an address inside the bed.
     pub fn dial(&self, address: &str) -> Result<TcpStream> {
         net::dial(self.holder()?, address)
+    }
+
+    /// Runs the closure on a thread of its own inside the bed's network.
+    pub fn within<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<JoinHandle<Result<T>>> {
+        net::in_network_of(self.holder()?, work)
     }
 
     /// GETs `path` from an address inside the bed.

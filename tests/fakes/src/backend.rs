@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, Response, body::Incoming, header};
-use hyper_util::rt::TokioIo;
+use futures::{StreamExt, stream};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::{
+    Method, Request, Response,
+    body::{Frame, Incoming},
+    header,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use understudy_bed::{Bed, Error, Result, net::Forward};
@@ -46,7 +51,12 @@ impl Backend {
 
     /// One that says in JSON what it was asked.
     pub async fn echo(bed: &Bed, port: u16) -> Result<Self> {
-        Self::start(bed, port, Echo).await
+        Self::start(bed, port, Echo { h2: false }).await
+    }
+
+    /// The same over HTTP/2 without TLS, of which it takes a hundred streams of a connection at once.
+    pub async fn echo_h2(bed: &Bed, port: u16) -> Result<Self> {
+        Self::start(bed, port, Echo { h2: true }).await
     }
 }
 
@@ -62,16 +72,34 @@ pub trait AsyncAnswer: Send + Sync + 'static {
     fn serve(&self, stream: TcpStream) -> impl Future<Output = ()> + Send;
 }
 
-/// Says in JSON what it was asked.
+/// Says in JSON what it was asked; of what is below `/large` a megabyte of zeros.
 #[derive(Debug)]
-pub struct Echo;
+pub struct Echo {
+    /// Whether it speaks HTTP/2.
+    pub h2: bool,
+}
 
 impl AsyncAnswer for Echo {
     async fn serve(&self, stream: TcpStream) {
-        let service = hyper::service::service_fn(echo);
-        let builder = hyper::server::conn::http1::Builder::new();
-        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        let (io, service) = (TokioIo::new(stream), hyper::service::service_fn(answer));
+        let _ = if self.h2 {
+            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            builder.max_concurrent_streams(100).serve_connection(io, service).await
+        } else {
+            hyper::server::conn::http1::Builder::new().serve_connection(io, service).await
+        };
     }
+}
+
+type Answer = std::result::Result<Response<BoxBody<Bytes, hyper::Error>>, hyper::Error>;
+
+async fn answer(request: Request<Incoming>) -> Answer {
+    if !request.uri().path().starts_with("/large") {
+        return Ok(echo(request).await?.map(|body| body.map_err(|never| match never {}).boxed()));
+    }
+    let piece = Bytes::from_static(&[0; 16 << 10]);
+    let pieces = stream::repeat(piece).take(64).map(|piece| Ok(Frame::data(piece)));
+    Ok(Response::new(BoxBody::new(StreamBody::new(pieces))))
 }
 
 async fn echo(

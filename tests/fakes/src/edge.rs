@@ -1,6 +1,12 @@
 //! The edge as a process inside a bed, previews that need no operator, and backends that answer as they are told to.
 
-use std::{fs::File, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs::File,
+    path::Path,
+    process::Stdio,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -33,9 +39,10 @@ pub const INSIDE: &str = "198.18.255.1";
 /// A running edge.
 #[derive(Debug)]
 pub struct Edge {
-    child: Option<Child>,
+    child: Mutex<Option<Child>>,
     plain: Forward,
     admin: Forward,
+    inside: String,
     log: std::path::PathBuf,
 }
 
@@ -51,21 +58,36 @@ impl Edge {
 
     /// Starts one inside the bed on that port and the next, and waits until it is ready.
     pub async fn start(bed: &Bed, folder: &Path, port: u16, more: &[&str]) -> Result<Self> {
+        let program = Operator::program()?;
+        Self::start_as(bed, folder, (port, port + 1), (&["env"], &program), more).await
+    }
+
+    /// The same with ports for requests and for metrics, and a program of the caller's, led by words such as
+    /// `taskset`.
+    pub async fn start_as(
+        bed: &Bed,
+        folder: &Path,
+        (port, admin): (u16, u16),
+        (words, program): (&[&str], &Path),
+        more: &[&str],
+    ) -> Result<Self> {
         // The API server as it is reached inside the bed.
         let view = bed.inside("kubectl")?;
         let kubeconfig = kubeconfig(bed, view, ACCOUNT, folder)?;
-        let log = folder.join(format!("edge-{port}.log"));
+        let log = folder.join(format!("edge-{admin}.log"));
         let file = File::options().create(true).append(true).open(&log).map_err(failed)?;
-        let mut command = bed.inside(&Operator::program()?.to_string_lossy())?;
-        command.args(["edge", "--access-log=false"]);
+        let mut words = words.iter();
+        let mut command = bed.inside(words.next().unwrap_or(&"env"))?;
+        command.args(words).arg(program).args(["edge", "--access-log=false"]);
         command.arg(format!("--kubeconfig={}", kubeconfig.display()));
         command.arg(format!("--listen={INSIDE}:{port}"));
-        command.arg(format!("--admin-listen={INSIDE}:{}", port + 1));
+        command.arg(format!("--admin-listen={INSIDE}:{admin}"));
         command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let child = Command::from(command).kill_on_drop(true).spawn().map_err(failed)?;
-        let plain = bed.forward(&format!("{INSIDE}:{port}"))?;
-        let admin = bed.forward(&format!("{INSIDE}:{}", port + 1))?;
-        let edge = Self { child: Some(child), plain, admin, log };
+        let inside = format!("{INSIDE}:{port}");
+        let plain = bed.forward(&inside)?;
+        let admin = bed.forward(&format!("{INSIDE}:{admin}"))?;
+        let edge = Self { child: Mutex::new(Some(child)), plain, admin, inside, log };
         edge.ready().await?;
         Ok(edge)
     }
@@ -86,6 +108,11 @@ impl Edge {
         self.plain.local().to_string()
     }
 
+    /// Where plain HTTP is served inside the bed: without a forward between, whoever does not read is felt.
+    pub fn inside(&self) -> &str {
+        &self.inside
+    }
+
     /// Where metrics and health are.
     pub fn admin(&self) -> String {
         self.admin.local().to_string()
@@ -98,12 +125,11 @@ impl Edge {
 
     /// The process of the edge itself, below those that lead into the bed.
     pub fn pid(&self) -> Option<Pid> {
-        let mut pid = i32::try_from(self.child.as_ref()?.id()?).ok()?;
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = i32::try_from(child.as_ref()?.id()?).ok()?;
+        drop(child);
         // Each has one child, and the last is the edge.
-        while let Some(child) = child_of(pid) {
-            pid = child;
-        }
-        Pid::from_raw(pid)
+        descendants(pid).last().copied().and_then(Pid::from_raw)
     }
 
     /// Its resident memory in KiB (proc(5), `VmRSS`).
@@ -114,17 +140,37 @@ impl Edge {
         line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
     }
 
+    /// The time that processors spent on it so far (proc(5), `stat`, fields 14 and 15, in hundredths of a second).
+    pub fn processor_time(&self) -> Duration {
+        let pid = self.pid().map_or(0, Pid::as_raw_pid);
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name, in parentheses, may hold spaces.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let spent = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = spent.filter_map(|field| field.parse::<u64>().ok()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
     /// Asks it to end, and waits; whether it ended well.
-    pub async fn terminate(&mut self) -> bool {
+    pub async fn terminate(&self) -> bool {
         let asked = self.pid().is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
-        let Some(mut child) = self.child.take() else { return false };
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut child) = child else { return false };
         asked && child.wait().await.is_ok_and(|status| status.success())
     }
 }
 
-fn child_of(pid: i32) -> Option<i32> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    list.split_whitespace().next()?.parse().ok()
+/// A process and those below it, parents before their children.
+pub fn descendants(pid: i32) -> Vec<i32> {
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let list = list.unwrap_or_default();
+        found.extend(list.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
+        next += 1;
+    }
+    found
 }
 
 /// A preview whose status and Services the test writes itself.
@@ -210,6 +256,17 @@ impl Preview {
         self.cluster.patch(&format!("{}/status", self.path()), &status).await.map(drop)
     }
 
+    /// Says that its pods speak HTTP/2 without TLS.
+    pub async fn speaks_h2(&self) -> Result<()> {
+        let stack = format!("pv-{}-{}", self.namespace, self.name);
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+            "spec": {"ports": [{"port": 80, "appProtocol": "kubernetes.io/h2c"}]},
+        });
+        let path = format!("/api/v1/namespaces/{stack}/services/web");
+        self.cluster.patch(&path, &service).await.map(drop)
+    }
+
     /// Makes these the ready pods behind its Service: addresses, ports by their order, UIDs.
     pub async fn pods(&self, pods: &[(&str, u16, &str)]) -> Result<()> {
         let stack = format!("pv-{}-{}", self.namespace, self.name);
@@ -280,7 +337,8 @@ pub async fn ask(address: &str, request: Request<Full<Bytes>>) -> Result<Respons
 /// GETs each path of a host, all at once on one connection of HTTP/2; the bodies in their order.
 pub async fn get_each_h2(address: &str, host: &str, paths: &[String]) -> Result<Vec<(u16, Bytes)>> {
     let stream = TcpStream::connect(address).await.map_err(failed)?;
-    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let handshake = builder.max_header_list_size(1 << 20).handshake(TokioIo::new(stream)).await;
     let (sender, connection) = handshake.map_err(failed)?;
     let connection = tokio::spawn(connection);
     let answers = paths.iter().map(|path| {

@@ -2,6 +2,7 @@
 //! where it is told to, and a registry that answers as it is told to.
 
 pub mod backend;
+pub mod bed;
 pub mod cluster;
 pub mod edge;
 pub mod operator;
@@ -9,6 +10,7 @@ pub mod proxy;
 pub mod registry;
 pub mod scene;
 pub mod snapshot;
+pub mod watch;
 
 pub use cluster::Cluster;
 pub use operator::Operator;

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::OnceLock,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,6 +13,8 @@ use tokio::process::{Child, Command};
 use understudy_bed::{Bed, Error, Result, command};
 
 use crate::cluster::HOME;
+
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
 
 /// A running operator.
 #[derive(Debug)]
@@ -23,12 +26,33 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// Compiles the program as it is released, and tells where it is.
+    pub fn release() -> Result<PathBuf> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut compile = std::process::Command::new(cargo);
+        compile.args(["build", "--quiet", "--locked", "--release"]);
+        compile.args(["--package=understudy-operator", "--message-format=json"]);
+        let messages = command::run(compile.current_dir(env!("CARGO_MANIFEST_DIR")))?;
+        let mut named = messages.lines().filter_map(|line| {
+            let message: Value = serde_json::from_str(line).ok()?;
+            message.get("executable")?.as_str().map(PathBuf::from)
+        });
+        let program = named.next_back();
+        program.ok_or_else(|| Error::Bed("cargo did not say where the program is".to_owned()))
+    }
+
+    /// From now on everything in this process runs that program instead of the one that was built beside it.
+    pub fn choose(program: PathBuf) {
+        let _ = CHOSEN.set(program);
+    }
+
     /// The program, as it was built beside the running test.
     pub fn program() -> Result<PathBuf> {
         let test = std::env::current_exe().map_err(|error| Error::Bed(error.to_string()))?;
         let folder = test.parent().and_then(Path::parent).unwrap_or(Path::new("."));
-        let program = std::env::var_os("UNDERSTUDY_TEST_PROGRAM")
-            .map_or_else(|| folder.join("understudy"), PathBuf::from);
+        let named = || std::env::var_os("UNDERSTUDY_TEST_PROGRAM").map(PathBuf::from);
+        let program =
+            CHOSEN.get().cloned().or_else(named).unwrap_or_else(|| folder.join("understudy"));
         if program.is_file() {
             return Ok(program);
         }

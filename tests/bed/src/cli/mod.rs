@@ -108,7 +108,7 @@ enum Command {
     Doctor,
     /// Build a part on its own and print the path of its program
     Part {
-        /// kubernetes, etcd, kwok, coredns, kube-router, pause or helm
+        /// kubernetes, etcd, kwok, coredns, kube-router, pause, helm or h2spec
         name: String,
     },
     /// Roles inside a bed; not for people

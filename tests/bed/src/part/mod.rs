@@ -10,7 +10,7 @@ mod table;
 use std::path::PathBuf;
 
 pub use entry::Entry;
-pub use table::{ALL, COREDNS, ETCD, KUBE_ROUTER, KUBERNETES, KWOK, PAUSE};
+pub use table::{ALL, COREDNS, ETCD, H2SPEC, KUBE_ROUTER, KUBERNETES, KWOK, PAUSE};
 
 use crate::{digest::Key, error::Result, home::Home, progress::Progress};
 

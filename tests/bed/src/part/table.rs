@@ -3,7 +3,8 @@
 use super::Part;
 
 /// Every part there is.
-pub const ALL: [&Part; 7] = [&KUBERNETES, &ETCD, &KWOK, &COREDNS, &KUBE_ROUTER, &PAUSE, &HELM];
+pub const ALL: [&Part; 8] =
+    [&KUBERNETES, &ETCD, &KWOK, &COREDNS, &KUBE_ROUTER, &PAUSE, &HELM, &H2SPEC];
 
 macro_rules! module {
     ($folder:literal $(, $source:literal)*) => {
@@ -103,6 +104,17 @@ const HELM: Part = Part {
     version: "v4.3.1",
     module: module!("helm"),
     package: "helm.sh/helm/v4/cmd/helm",
+    link: "",
+    called: &[],
+};
+
+/// What asks a server whether it speaks HTTP/2 by the book: no profile needs it, a test of the edge does. The last
+/// version that the Go module proxy has: later ones hold a `go.mod` that does not fit their number.
+pub const H2SPEC: Part = Part {
+    name: "h2spec",
+    version: "v2.2.1",
+    module: module!("h2spec"),
+    package: "github.com/summerwind/h2spec/cmd/h2spec",
     link: "",
     called: &[],
 };

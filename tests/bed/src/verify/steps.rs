@@ -26,6 +26,8 @@ pub enum Work {
     Short(&'static [&'static str], Option<Profile>),
     /// Bans, licences, sources, advisories.
     Deny,
+    /// Every fuzz target, for so many seconds.
+    Fuzz(u32),
     /// Files that programs of ours write are as they would write them.
     Generated,
     /// Every package of the workspace, compiled with nobody else's features.
@@ -77,6 +79,33 @@ const ISOLATION: &[&str] = &[
     "--test-threads=1",
 ];
 
+const EDGE: &[&str] = &[
+    "--package=understudy-tests",
+    "--test=edge",
+    "--",
+    "--include-ignored",
+    "--nocapture",
+    "--test-threads=1",
+];
+
+const WAKE: &[&str] = &[
+    "--package=understudy-tests",
+    "--test=wake",
+    "--",
+    "--include-ignored",
+    "--nocapture",
+    "--test-threads=1",
+];
+
+const RACES: &[&str] = &[
+    "--package=understudy-tests",
+    "--test=races",
+    "--",
+    "--include-ignored",
+    "--nocapture",
+    "--test-threads=1",
+];
+
 const LIFECYCLE: &[&str] = &[
     "--package=understudy-bed",
     "--test=lifecycle",
@@ -87,7 +116,7 @@ const LIFECYCLE: &[&str] = &[
 ];
 
 /// Every step. Suites that share a bed run their tests side by side; those that make beds, one by one.
-pub const STEPS: [Step; 23] = [
+pub const STEPS: [Step; 27] = [
     step("format", "rustfmt has nothing to change", Work::Cargo(&["fmt", "--all", "--check"])),
     step(
         "clippy",
@@ -161,21 +190,12 @@ pub const STEPS: [Step; 23] = [
         work: Some(Work::Short(CRASH, Some(Profile::Fleet))),
         long: Some(Work::Test(CRASH, Some(Profile::Fleet))),
     },
-    step(
-        "edge",
-        "the edge before backends in the test's own hands: manners, hostile requests, streams, sleep and wake",
-        Work::Test(
-            &[
-                "--package=understudy-tests",
-                "--test=edge",
-                "--",
-                "--include-ignored",
-                "--nocapture",
-                "--test-threads=1",
-            ],
-            Some(Profile::Control),
-        ),
-    ),
+    Step {
+        name: "edge",
+        about: "the edge before pods in the test's own hands: manners, harm, streams, bounds, TLS, sleep and wake (long: h2spec)",
+        work: Some(Work::Short(EDGE, Some(Profile::Control))),
+        long: Some(Work::Test(EDGE, Some(Profile::Control))),
+    },
     step(
         "life",
         "the shop on real pods: opened, pushed, broken, mended, closed",
@@ -206,6 +226,33 @@ pub const STEPS: [Step; 23] = [
         ),
     ),
     Step {
+        name: "wake",
+        about: "sleepers woken by one write each, with fake pods (long: beside the least a wake could take)",
+        work: Some(Work::Short(WAKE, Some(Profile::Fleet))),
+        long: Some(Work::Test(WAKE, Some(Profile::Fleet))),
+    },
+    Step {
+        name: "races",
+        about: "requests that meet sleep, close and new edges, on real pods (long: a thousand rounds)",
+        work: Some(Work::Short(RACES, Some(Profile::Node))),
+        long: Some(Work::Test(RACES, Some(Profile::Node))),
+    },
+    Step {
+        name: "peers",
+        about: "the edge beside nginx and HAProxy: half an hour on a quiet machine",
+        work: None,
+        long: Some(Work::Test(
+            &[
+                "--package=understudy-tests",
+                "--test=peers",
+                "--",
+                "--include-ignored",
+                "--nocapture",
+            ],
+            Some(Profile::Control),
+        )),
+    },
+    Step {
         name: "isolation",
         about: "a hostile pod in a preview, and thirty lives that leave nothing (short: four)",
         work: Some(Work::Short(ISOLATION, Some(Profile::Node))),
@@ -234,6 +281,12 @@ pub const STEPS: [Step; 23] = [
             ],
             Some(Profile::Fleet),
         )),
+    },
+    Step {
+        name: "fuzz",
+        about: "the edge's hosts, heads, bodies and routes against a fuzzer, ten minutes each",
+        work: None,
+        long: Some(Work::Fuzz(600)),
     },
     step(
         "aggregate",

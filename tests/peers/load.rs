@@ -38,7 +38,7 @@ pub(crate) struct Carried {
 const RUN: Duration = Duration::from_secs(3);
 
 impl Load {
-    /// Makes as much of it as the proxy takes.
+    /// Makes as much of it as the two cores carry.
     pub(crate) fn run(&self, site: &Site, tools: &Tools, proxy: Proxy) -> Result<Carried> {
         let before = site.rivals.processor(proxy);
         let (requests, bytes) = match self.way {

@@ -61,7 +61,7 @@ pub(crate) fn median(figures: &[f64]) -> f64 {
 
 fn spread(figures: &[f64]) -> String {
     let least = figures.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = figures.iter().copied().fold(0.0, f64::max);
+    let most = figures.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     format!("{} ({}–{})", plain(median(figures)), plain(least), plain(most))
 }
 

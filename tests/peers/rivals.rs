@@ -126,7 +126,7 @@ impl Rivals {
         let words = ["taskset", "--cpu-list", &core];
         let tls = format!("--tls-listen={INSIDE}:{}", Proxy::Edge.port(Way::Tls));
         let folder_flag = format!("--tls-dir={}", folder.display());
-        let flags = [tls.as_str(), &folder_flag, "--note-interval=10m"];
+        let flags = [tls.as_str(), &folder_flag, "--note-interval=1h"];
         let port = Proxy::Edge.port(Way::Plain);
         let edge = Edge::start_as(bed, folder, (port, port + 1), (&words, program), &flags).await?;
         let rivals = Self { edge, nginx, haproxy, _pods: pods };
@@ -212,7 +212,7 @@ fn write_configuration(folder: &Path, previews: usize, suffix: &str) -> Result<(
         let (host, pod) = (format!("pr-{number}.{suffix}"), format!("{INSIDE}:{}", pod(number)));
         let _ = writeln!(
             nginx,
-            "upstream preview{number} {{ server {pod}; keepalive 64; keepalive_requests 10000000; }}\n\
+            "upstream preview{number} {{ server {pod}; keepalive 256; keepalive_requests 10000000; }}\n\
              server {{ include {}; server_name {host}; location / {{ proxy_pass http://preview{number}; }} }}",
             listen.display()
         );

@@ -25,19 +25,24 @@ pub(crate) async fn crowds(
     let names: Vec<String> =
         (0..most).map(|index| format!("{}-{index}", std::process::id())).collect();
     sleepers.open(&names).await?;
+    sleepers.asleep(&names).await?;
     for (crowd, times) in crowds {
         let chosen = names.get(..*crowd).unwrap_or(&names);
         let (mut least, mut ours) = (Vec::new(), Vec::new());
         for _ in 0..*times {
-            sleepers.asleep(&names).await?;
             least.extend(floor.measure(&sleepers, *crowd).await?);
+            let mark = sleepers.history.mark();
             ours.extend(woken(&sleepers, chosen, 1).await?);
+            sleepers.asleep(&names).await?;
+            once(&sleepers, chosen, mark);
         }
         tell(*crowd, &least, &ours);
     }
-    sleepers.asleep(&names).await?;
     let one = names.get(..1).unwrap_or(&names);
+    let mark = sleepers.history.mark();
     let times = woken(&sleepers, one, MANY).await?;
+    sleepers.asleep(&names).await?;
+    once(&sleepers, one, mark);
     let last = times.iter().copied().fold(0.0, f64::max);
     println!(
         "measured: {MANY} requests to one sleeper: all answered after {:.0} ms, 1 write",
@@ -47,19 +52,16 @@ pub(crate) async fn crowds(
     sleepers.scene.clear().await
 }
 
-/// Asks for all of them at once, each so often; how long each took to answer, in seconds. Nobody is lost, and each
-/// was woken once.
+/// Asks for all of them at once, each so often; how long each took to answer, in seconds. Nobody is lost.
 async fn woken(sleepers: &Sleepers, names: &[String], often: usize) -> Result<Vec<f64>> {
-    let mark = sleepers.history.mark();
     let (address, began) = (sleepers.edge.plain(), Instant::now());
     let asked = names.iter().flat_map(|name| std::iter::repeat_n(name, often)).map(|name| {
         let (address, host) = (address.clone(), Sleepers::host(name));
         tokio::spawn(async move {
             let answer = get(&address, &host, "/").await?;
-            let page = answer.headers().get("understudy-page").cloned();
             let took = began.elapsed().as_secs_f64();
-            if page.is_some() {
-                return Err(Error::Bed(format!("{host}: {} {page:?}", answer.status())));
+            if answer.status() != 200 {
+                return Err(Error::Bed(format!("{host}: {} {:?}", answer.status(), answer.body())));
             }
             Ok(took)
         })
@@ -69,12 +71,16 @@ async fn woken(sleepers: &Sleepers, names: &[String], often: usize) -> Result<Ve
     for answer in answers {
         times.push(answer.map_err(|error| Error::Bed(error.to_string()))??);
     }
+    Ok(times)
+}
+
+/// Each was woken once since the mark, now that they sleep again.
+fn once(sleepers: &Sleepers, names: &[String], mark: usize) {
     let wakes = sleepers.wakes(mark);
     for name in names {
         let often = wakes.iter().find(|(one, _)| one == name).map_or(0, |(_, often)| *often);
         assert_eq!(often, 1, "{name} was woken {often} times");
     }
-    Ok(times)
 }
 
 fn tell(crowd: usize, least: &[f64], ours: &[f64]) {

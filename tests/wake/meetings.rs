@@ -48,6 +48,7 @@ pub(crate) async fn races(previews: usize, rounds: usize) -> Result<()> {
     let names: Vec<String> =
         (0..previews).map(|index| format!("{}-{index}", std::process::id())).collect();
     sleepers.open(&names).await?;
+    let mark = sleepers.history.mark();
     let (found, began, last) = (Found::default(), Instant::now(), Mutex::new(None));
     let visits = try_join_all(names.iter().map(|name| visit(&sleepers, name, rounds, &found)));
     let held = tokio::select! {
@@ -55,7 +56,7 @@ pub(crate) async fn races(previews: usize, rounds: usize) -> Result<()> {
         ended = relay(&sleepers, &found, &last) => return ended,
     };
     let held: Vec<Held> = held.into_iter().flatten().collect();
-    let (sleeps, wakes, double, broken) = judge(&sleepers, &held);
+    let (sleeps, wakes, double, broken) = judge(&sleepers, mark, &held);
     println!(
         "measured: {} rounds in {:.0} s: {} requests, 0 lost; {sleeps} sleeps, {wakes} wakes, {double} double; {} held \
          connections, {broken} slept meanwhile; {} edges",
@@ -66,7 +67,9 @@ pub(crate) async fn races(previews: usize, rounds: usize) -> Result<()> {
         found.edges.load(Ordering::Relaxed) + 1,
     );
     assert_eq!((double, broken), (0, 0), "{}", sleepers.edge.log());
+    let took_over = found.edges.load(Ordering::Relaxed);
     assert!(sleeps >= rounds / 4, "the race is hardly run when only {sleeps} slept");
+    assert!(!held.is_empty() && took_over > 0, "no socket or no other edge was in the race");
     closed(&sleepers, &names).await?;
     sleepers.scene.clear().await
 }
@@ -93,7 +96,7 @@ async fn visit(sleepers: &Sleepers, name: &str, rounds: usize, found: &Found) ->
 async fn ask(sleepers: &Sleepers, name: &str, found: &Found) -> Result<()> {
     found.requests.fetch_add(1, Ordering::Relaxed);
     let answer = get(&sleepers.edge.plain(), &Sleepers::host(name), "/").await?;
-    if answer.headers().contains_key("understudy-page") {
+    if answer.status() != 200 {
         let (status, said) = (answer.status(), String::from_utf8_lossy(answer.body()).into_owned());
         return Err(Error::Bed(format!("lost: {name}: {status} {said}\n{}", sleepers.edge.log())));
     }
@@ -150,12 +153,12 @@ async fn relay(sleepers: &Sleepers, found: &Found, last: &Mutex<Option<Edge>>) -
 }
 
 /// From what was told of every preview: sleeps, wakes, wakes that came twice, and sleeps during a held connection.
-fn judge(sleepers: &Sleepers, held: &[Held]) -> (usize, usize, usize, usize) {
+fn judge(sleepers: &Sleepers, mark: usize, held: &[Held]) -> (usize, usize, usize, usize) {
     let (mut sleeps, mut wakes, mut double, mut broken) = (0, 0, 0, 0);
     for (name, versions) in sleepers.by_name() {
         let mut since_sleep = 0;
         let pairs = versions.iter().zip(versions.iter().skip(1));
-        for ((_, before), (_, after)) in pairs {
+        for ((_, before), (_, after)) in pairs.filter(|(_, (place, _))| *place >= mark) {
             let phase = |one: &Value| text(one, "/status/phase") == "Asleep";
             if phase(&after.object) && !phase(&before.object) {
                 sleeps += 1;

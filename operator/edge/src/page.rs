@@ -59,7 +59,7 @@ impl Page {
     /// We ourselves are not ready, or have too much to do.
     pub(crate) fn busy(text: &str) -> Self {
         Self {
-            refresh: Some(SOON),
+            refresh: Some(LATER),
             colour: CALM,
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "One moment", text)
         }

@@ -189,18 +189,22 @@ async fn send(
         },
     };
     shape(&mut request, &connection);
-    let sent = connection.send(address, request, (edge.limits.answer, pace.clone())).await;
-    match sent {
-        // A connection that had been idle, or that others use, was closed under us, and nothing was sent: another
-        // one will do.
-        Err((_, Some(mut request))) if h2 || !fresh => match backend.connect(h2).await {
-            Ok(connection) => {
-                shape(&mut request, &connection);
-                connection.send(address, *request, (edge.limits.answer, pace.clone())).await
-            }
-            Err(error) => Err((error, Some(request))),
-        },
-        sent => sent,
+    let mut sent = connection.send(address, request, (edge.limits.answer, pace.clone())).await;
+    // A connection that had been idle, or that others use, was closed under us, and nothing was sent: another one
+    // will do. Of those that others use several may be about to go.
+    let mut again = if h2 { TRIES } else { usize::from(!fresh) };
+    loop {
+        let mut request = match sent {
+            Err((_, Some(request))) if again > 0 => request,
+            sent => return sent,
+        };
+        again -= 1;
+        let connection = match backend.connect(h2).await {
+            Ok(connection) => connection,
+            Err(error) => return Err((error, Some(request))),
+        };
+        shape(&mut request, &connection);
+        sent = connection.send(address, *request, (edge.limits.answer, pace.clone())).await;
     }
 }
 

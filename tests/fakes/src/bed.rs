@@ -11,9 +11,9 @@ pub struct Own(String);
 impl Own {
     /// Brings one up; the topic tells it from others of the same test.
     pub fn up(profile: Profile, topic: &str) -> Result<Self> {
-        let name = format!("verify-{topic}-{}", std::process::id());
-        bed(&["up", "--profile", profile.name(), "--name", &name])?;
-        Ok(Self(name))
+        let own = Self(format!("verify-{topic}-{}", std::process::id()));
+        bed(&["up", "--profile", profile.name(), "--name", &own.0])?;
+        Ok(own)
     }
 
     /// Its name.

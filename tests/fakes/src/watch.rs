@@ -87,7 +87,11 @@ impl History {
     }
 
     /// Everything told so far, in order.
+    ///
+    /// # Panics
+    /// If the watch ended: what it told is not all.
     pub fn all(&self) -> Vec<Seen> {
+        assert!(!self.task.is_finished(), "the watch ended: what it told is not all");
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.iter().map(Told::seen).collect()
     }

@@ -9,7 +9,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use understudy_bed::{Bed, Error, Result};
-use understudy_fakes::edge::{Edge, INSIDE, descendants};
+use understudy_fakes::{
+    cost::{descendants, memory_kib, processor_time},
+    edge::{Edge, INSIDE},
+};
 
 use crate::tools::Tools;
 
@@ -139,12 +142,13 @@ impl Rivals {
 
     /// The processor time that one has used so far, in seconds: all its processes and threads.
     pub(crate) fn processor(&self, proxy: Proxy) -> f64 {
-        self.processes(proxy).into_iter().map(processor).sum()
+        let spent: Duration = self.processes(proxy).into_iter().map(processor_time).sum();
+        spent.as_secs_f64()
     }
 
     /// The memory that one has, in KiB.
     pub(crate) fn memory(&self, proxy: Proxy) -> u64 {
-        self.processes(proxy).into_iter().map(memory).sum()
+        self.processes(proxy).into_iter().map(memory_kib).sum()
     }
 
     fn processes(&self, proxy: Proxy) -> Vec<i32> {
@@ -186,21 +190,6 @@ fn ask(mut stream: std::net::TcpStream, host: &str) -> Option<String> {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).ok()?;
     Some(line)
-}
-
-/// User and system time of a process with all its threads, in seconds (proc(5), `stat`, fields 14 and 15, in
-/// hundredths).
-fn processor(pid: i32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let times = fields.split_whitespace().skip(11).take(2);
-    times.filter_map(|time| time.parse::<f64>().ok()).sum::<f64>() / 100.0
-}
-
-fn memory(pid: i32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 /// Writes what each is told, with every preview under its host.

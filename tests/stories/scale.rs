@@ -9,6 +9,7 @@ use understudy_bed::{Error, Result, audit::Request, testing::text};
 use understudy_fakes::{
     Scene,
     cluster::{LONG, path},
+    cost::{memory_kib, processor_time},
     scene::{COMMITS, small},
 };
 
@@ -54,8 +55,9 @@ pub(crate) async fn costs(others: usize) -> Result<()> {
 /// nothing else.
 async fn crowd(stage: &Stage, scene: &Scene, number: usize) -> Result<()> {
     let floor = floor(stage, scene, number).await?;
-    let pid = scene.operator.lock().await.pid().unwrap_or(0);
-    let before = processor_seconds(pid);
+    let pid = scene.operator.lock().await.pid();
+    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0);
+    let before = processor_time(pid);
     let began = Instant::now();
     let opens = stream::iter(0..number)
         .map(|index| async move { scene.open(&format!("many-{index}"), COMMITS[0]).await });
@@ -78,8 +80,8 @@ async fn crowd(stage: &Stage, scene: &Scene, number: usize) -> Result<()> {
         "measured: {number} previews Ready in {took:.1} s (floor {floor:.1} s, {:.2} times), {:.1} processor \
          seconds, {} MiB",
         took / floor,
-        processor_seconds(pid) - before,
-        memory_mib(pid)
+        processor_time(pid).saturating_sub(before).as_secs_f64(),
+        memory_kib(pid) >> 10
     );
     Ok(())
 }
@@ -147,23 +149,6 @@ fn same_writes() -> Vec<(String, Value)> {
         all.push(("configmaps".to_owned(), object));
     }
     all
-}
-
-/// User and system time of a process (proc(5), fields 14 and 15 of `stat`, in hundredths of a second).
-fn processor_seconds(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks =
-        rest.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
-}
-
-/// Resident memory of a process (proc(5), `VmRSS`).
-fn memory_mib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) / 1024
 }
 
 /// Previews that nothing happens to: no write, and no read but watches.

@@ -27,6 +27,7 @@ use understudy_crds::label::{GROUP, PREVIEW_NAMESPACE, PREVIEW_UID};
 
 use crate::{
     cluster::{Cluster, account, path},
+    cost,
     operator::{Operator, kubeconfig},
 };
 
@@ -129,26 +130,17 @@ impl Edge {
         let pid = i32::try_from(child.as_ref()?.id()?).ok()?;
         drop(child);
         // Each has one child, and the last is the edge.
-        descendants(pid).last().copied().and_then(Pid::from_raw)
+        cost::descendants(pid).last().copied().and_then(Pid::from_raw)
     }
 
-    /// Its resident memory in KiB (proc(5), `VmRSS`).
+    /// Its resident memory in KiB.
     pub fn memory_kib(&self) -> u64 {
-        let pid = self.pid().map_or(0, Pid::as_raw_pid);
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+        cost::memory_kib(self.pid().map_or(0, Pid::as_raw_pid))
     }
 
-    /// The time that processors spent on it so far (proc(5), `stat`, fields 14 and 15, in hundredths of a second).
+    /// The time that processors spent on it so far.
     pub fn processor_time(&self) -> Duration {
-        let pid = self.pid().map_or(0, Pid::as_raw_pid);
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name, in parentheses, may hold spaces.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let spent = fields.split_whitespace().skip(11).take(2);
-        let ticks: u64 = spent.filter_map(|field| field.parse::<u64>().ok()).sum();
-        Duration::from_millis(ticks * 10)
+        cost::processor_time(self.pid().map_or(0, Pid::as_raw_pid))
     }
 
     /// Asks it to end, and waits; whether it ended well.
@@ -158,19 +150,6 @@ impl Edge {
         let Some(mut child) = child else { return false };
         asked && child.wait().await.is_ok_and(|status| status.success())
     }
-}
-
-/// A process and those below it, parents before their children.
-pub fn descendants(pid: i32) -> Vec<i32> {
-    let mut found = vec![pid];
-    let mut next = 0;
-    while let Some(pid) = found.get(next) {
-        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let list = list.unwrap_or_default();
-        found.extend(list.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
-        next += 1;
-    }
-    found
 }
 
 /// A preview whose status and Services the test writes itself.

@@ -4,6 +4,7 @@
 pub mod backend;
 pub mod bed;
 pub mod cluster;
+pub mod cost;
 pub mod edge;
 pub mod operator;
 pub mod proxy;

@@ -275,9 +275,8 @@ fn next(facts: &Facts, at: Option<Timestamp>) -> Action {
 
 /// Begins to find an answer; it brings us back.
 fn ask(world: &Arc<World>, facts: &Facts, question: Ask) {
-    let uid = facts.preview.uid.clone();
     let (here, back) = (Arc::clone(world), Arc::clone(world));
-    let then = move || back.wake(&uid);
+    let who = (facts.preview.uid.as_str(), move |uid: &str| back.wake(uid));
     match question {
         Ask::Image { name, tag, pull_secret } => {
             let secret = pull_secret.map(|secret| (facts.preview.namespace.clone(), secret));
@@ -290,17 +289,17 @@ fn ask(world: &Arc<World>, facts: &Facts, question: Ask) {
                 let found = here.registries.look(&name, &tag, auth, platforms(&here)).await;
                 (Timestamp::now(), found)
             };
-            world.images.ask(key, answer, then);
+            world.images.ask(key, answer, who);
         }
         Ask::Probe(one) => {
             let asked = one.clone();
             let answer = async move { probe::probe(&here.api, here.edge.as_deref(), &asked).await };
-            world.probes.ask(one, answer, then);
+            world.probes.ask(one, answer, who);
         }
         Ask::Log(one) => {
             let asked = one.clone();
             let answer = async move { log::end(&here.api, &asked).await };
-            world.logs.ask(one, answer, then);
+            world.logs.ask(one, answer, who);
         }
     }
 }

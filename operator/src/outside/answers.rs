@@ -1,7 +1,7 @@
 //! Answers that are being waited for in the background, and those that came: a reconcile never waits.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     future::Future,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
@@ -18,12 +18,10 @@ pub(crate) struct Answers<Q, A> {
 
 struct Slot<A> {
     answer: Option<A>,
-    /// While it is being asked: whoever wants to know when the answer is there.
-    asking: Option<Vec<Then>>,
+    /// While it is being asked: the UIDs of those who are told when the answer is there.
+    asking: Option<BTreeSet<String>>,
     touched: Instant,
 }
-
-type Then = Box<dyn FnOnce() + Send>;
 
 impl<Q, A> Default for Answers<Q, A> {
     fn default() -> Self {
@@ -46,23 +44,23 @@ where
             .collect()
     }
 
-    /// Asks, unless the same is being asked already; either way `then` is called when the answer is there.
+    /// Asks, unless the same is being asked already; either way the asker is told when the answer is there.
     pub(crate) fn ask(
         &self,
         question: Q,
         answer: impl Future<Output = A> + Send + 'static,
-        then: impl FnOnce() + Send + 'static,
+        (asker, tell): (&str, impl Fn(&str) + Send + 'static),
     ) {
         {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             slots.retain(|_, slot| slot.asking.is_some() || slot.touched.elapsed() < MEMORY);
             let empty = Slot { answer: None, asking: None, touched: Instant::now() };
             let slot = slots.entry(question.clone()).or_insert(empty);
-            if let Some(others) = &mut slot.asking {
-                others.push(Box::new(then));
+            let under_way = slot.asking.is_some();
+            slot.asking.get_or_insert_default().insert(asker.to_owned());
+            if under_way {
                 return;
             }
-            slot.asking = Some(vec![Box::new(then)]);
         }
         let slots = Arc::clone(&self.slots);
         tokio::spawn(async move {
@@ -73,7 +71,7 @@ where
                 slots.insert(question, slot)
             };
             let waited = before.and_then(|before| before.asking);
-            waited.into_iter().flatten().for_each(|then| then());
+            waited.into_iter().flatten().for_each(|asker| tell(&asker));
         });
     }
 }
@@ -87,19 +85,22 @@ mod tests {
     use super::Answers;
 
     #[tokio::test]
-    async fn everybody_who_asks_the_same_is_told() {
+    async fn everybody_who_asks_the_same_is_told_once() {
         let answers: Answers<&str, u32> = Answers::default();
         let (answer, given) = oneshot::channel();
         let (tell, mut told) = mpsc::unbounded_channel();
-        let (first, second) = (tell.clone(), tell);
+        let tell = move |asker: &str| tell.send(asker.to_owned()).expect("somebody listens");
         let slow = async { given.await.unwrap_or_default() };
-        answers.ask("tag", slow, move || first.send("first").expect("somebody listens"));
-        answers.ask("tag", async { 0 }, move || second.send("second").expect("somebody listens"));
+        answers.ask("tag", slow, ("first", tell.clone()));
+        for _ in 0..2 {
+            answers.ask("tag", async { 0 }, ("second", tell.clone()));
+        }
         answer.send(7).expect("somebody waits");
         for expected in ["first", "second"] {
             let next = tokio::time::timeout(Duration::from_secs(5), told.recv()).await;
-            assert_eq!(next, Ok(Some(expected)));
+            assert_eq!(next, Ok(Some(expected.to_owned())));
         }
+        assert!(told.try_recv().is_err(), "once each");
         assert_eq!(answers.all(|_| true), [("tag", 7)]);
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Settings {
     /// Where TLS is served, once there is a certificate
     #[arg(long, env = "UNDERSTUDY_TLS_LISTEN", default_value = "0.0.0.0:8443", value_parser = listen)]
     tls_listen: SocketAddr,
-    /// The Secret with the wildcard certificate, as namespace/name
+    /// The Secret with the wildcard certificate, as namespace/name; our account must be allowed to get, list and watch it there
     #[arg(long, env = "UNDERSTUDY_TLS_SECRET", value_parser = secret, conflicts_with = "tls_dir")]
     tls_secret: Option<(String, String)>,
     /// The folder with the wildcard certificate: tls.crt and tls.key

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{
     body::Incoming,
@@ -45,6 +46,9 @@ const STREAMS: u32 = 128;
 /// is under way on it comes to its end. (HTTP/1.1 has [`HEAD`] for that.)
 const QUIET: Duration = Duration::from_mins(5);
 
+/// How long a connection that was taken at the very end may take to ask for something.
+const FIRST: Duration = Duration::from_secs(1);
+
 /// What HTTP/2 may send us unread, by stream and by connection.
 const WINDOW: (u32, u32) = (256 << 10, 1 << 20);
 
@@ -71,6 +75,12 @@ pub(crate) async fn listen(edge: Edge, listener: TcpListener, tls: Option<Arc<Ce
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
+        connections.spawn(connection(edge.clone(), stream, peer, (tls.clone(), permit)));
+    }
+    // Whoever is in the queue already would be refused when it goes.
+    while let (Some(Ok((stream, peer))), Ok(permit)) =
+        (listener.accept().now_or_never(), Arc::clone(&room).try_acquire_owned())
+    {
         connections.spawn(connection(edge.clone(), stream, peer, (tls.clone(), permit)));
     }
     drop(listener);
@@ -166,11 +176,23 @@ where
     }
     let connection = http1().serve_connection(io, service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
+    let closing = async {
+        edge.drain.closing().await;
+        first(&asked).await;
+    };
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = edge.drain.closing() => connection.as_mut().graceful_shutdown(),
+        () = closing => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// When somebody who came at the last moment has asked, or will not.
+async fn first(asked: &AtomicUsize) {
+    let began = Instant::now();
+    while asked.load(Ordering::Relaxed) == 0 && began.elapsed() < FIRST {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// When nobody has asked for anything for long.

@@ -22,6 +22,13 @@ enum Step {
 #[derive(Debug)]
 pub(crate) struct Drain(watch::Sender<Step>);
 
+/// Whoever holds it is waited for.
+#[must_use = "nobody waits for what is dropped at once"]
+#[derive(Debug)]
+pub(crate) struct Stay(
+    #[expect(dead_code, reason = "it counts while it is there")] watch::Receiver<Step>,
+);
+
 impl Default for Drain {
     fn default() -> Self {
         Self(watch::Sender::new(Step::Serving))
@@ -37,6 +44,11 @@ impl Drain {
         self.0.send_replace(Step::Closing);
         let _ = tokio::time::timeout(rest, self.0.closed()).await;
         self.0.send_replace(Step::Over);
+    }
+
+    /// Something the end waits for, from now until it is dropped.
+    pub(crate) fn stay(&self) -> Stay {
+        Stay(self.0.subscribe())
     }
 
     /// Whether answers ask their clients not to come back.

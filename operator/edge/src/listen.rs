@@ -62,6 +62,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(crate) async fn listen(edge: Edge, listener: TcpListener, tls: Option<Arc<Certificates>>) {
     let room = Arc::new(Semaphore::new(edge.limits.connections));
     let mut connections = JoinSet::new();
+    // From one step of the end to the next nobody else may be there to be waited for.
+    let _stay = edge.drain.stay();
     loop {
         let permit = Arc::clone(&room).acquire_owned();
         let next = async { (permit.await, listener.accept().await) };

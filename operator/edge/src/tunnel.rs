@@ -48,6 +48,7 @@ pub(crate) fn open(
         parts.headers.insert(header::UPGRADE, protocol);
     }
     let edge = edge.clone();
+    let stay = edge.drain.stay();
     tokio::spawn(async move {
         edge.metrics.tunnels.inc();
         if let (Ok(ours), Ok(theirs)) = (ours.await, theirs.await) {
@@ -59,7 +60,7 @@ pub(crate) fn open(
             }
         }
         edge.metrics.tunnels.dec();
-        drop(held);
+        drop((held, stay));
     });
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
     Response::from_parts(parts, Body::Empty)

@@ -19,10 +19,10 @@ use understudy_bed::{
     Bed, Home, Profile, Result,
     testing::{Outcome, shared},
 };
-use understudy_fakes::{Operator, bed::Own};
+use understudy_fakes::{Operator, bed::Own, figures::median};
 
 use load::{Load, times};
-use report::{Report, median, ratio};
+use report::{Report, ratio};
 use rivals::{PROXIES, Proxy, Way};
 use site::Site;
 use stage::block_on;

@@ -7,9 +7,10 @@ use understudy_bed::{Error, Home, Result, part::H2SPEC, progress::Progress};
 use understudy_fakes::{
     backend::Backend,
     edge::{INSIDE, get},
+    tls::Pair,
 };
 
-use crate::{port, scene, tls::Pair, until};
+use crate::{port, scene, until};
 
 /// What is answered otherwise without TLS. Who begins with no preface of HTTP/2 is taken for a client of HTTP/1.1 and
 /// told so in its words: 400, and the end of the connection. With TLS the protocol is agreed on before, and this one

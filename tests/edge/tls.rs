@@ -1,6 +1,6 @@
 //! TLS: the certificate of a folder and of a Secret, its change, and one that cannot be used.
 
-use std::{path::Path, process::Command, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -17,6 +17,7 @@ use understudy_bed::{Error, Result};
 use understudy_fakes::{
     backend::Backend,
     edge::{ACCOUNT, Edge, INSIDE, get},
+    tls::Pair,
 };
 
 use crate::{
@@ -32,43 +33,8 @@ fn failed(error: impl std::fmt::Display) -> Error {
     Error::Bed(error.to_string())
 }
 
-/// A key and a certificate for every host of that domain.
-pub(crate) struct Pair {
-    certificate: String,
-    key: String,
-}
-
-impl Pair {
-    pub(crate) fn new(domain: &str) -> Result<Self> {
-        let folder = tempfile::tempdir().map_err(failed)?;
-        let text = format!(
-            "[req]\ndistinguished_name=name\nx509_extensions=what\nprompt=no\n[name]\nCN=previews\n[what]\n\
-             basicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:*.{domain}\n"
-        );
-        std::fs::write(folder.path().join("asked"), text).map_err(failed)?;
-        let words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -config asked \
-                     -keyout key -out certificate";
-        let mut openssl = Command::new("openssl");
-        openssl.args(words.split_whitespace()).current_dir(folder.path());
-        let made = openssl.output().map_err(failed)?;
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).map_err(failed);
-        Ok(Self { certificate: read("certificate")?, key: read("key")? })
-    }
-
-    /// Puts it where an edge looks.
-    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        for (name, text) in [("tls.crt", &self.certificate), ("tls.key", &self.key)] {
-            let next = folder.join(format!("{name}.next"));
-            std::fs::write(&next, text).map_err(failed)?;
-            std::fs::rename(next, folder.join(name)).map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    fn der(&self) -> Result<CertificateDer<'static>> {
-        CertificateDer::from_pem_slice(self.certificate.as_bytes()).map_err(failed)
-    }
+fn der(pair: &Pair) -> Result<CertificateDer<'static>> {
+    CertificateDer::from_pem_slice(pair.certificate.as_bytes()).map_err(failed)
 }
 
 /// Somebody who trusts those certificates and no other.
@@ -108,7 +74,7 @@ impl Client<'_> {
     }
 
     async fn until_shown(&self, pair: &Pair) -> Result<()> {
-        let wanted = Some(pair.der()?);
+        let wanted = Some(der(pair)?);
         let shown = until(async || self.shown().await, |shown| *shown == wanted).await?;
         assert!(shown == wanted, "another certificate is shown");
         Ok(())
@@ -192,7 +158,7 @@ impl Stand {
     }
 
     fn client(&self, pairs: &[Pair]) -> Result<Client<'_>> {
-        let trusted = pairs.iter().map(Pair::der).collect::<Result<Vec<_>>>()?;
+        let trusted = pairs.iter().map(der).collect::<Result<Vec<_>>>()?;
         let (address, host) = (self.address.clone(), self.host.clone());
         Ok(Client { scene: &self.scene, address, host, trusted })
     }
@@ -249,9 +215,9 @@ async fn changed(
     client.ask(&mut plain, "/before").await?;
     over_h2(&mut wire, (0, &client.host)).await?;
     let began = std::time::Instant::now();
-    assert!(client.shown().await? == Some(first.der()?), "it is the first one before");
+    assert!(client.shown().await? == Some(der(first)?), "it is the first one before");
     second.write(folder)?;
-    until(async || client.shown().await, |shown| *shown != first.der().ok()).await?;
+    until(async || client.shown().await, |shown| *shown != der(first).ok()).await?;
     client.until_shown(second).await?;
     println!("measured: a changed certificate is shown after {} ms", began.elapsed().as_millis());
     let said = client.ask(&mut plain, "/after").await?;
@@ -273,7 +239,7 @@ async fn broken(client: &Client<'_>, (last, other): (&Pair, &Pair), folder: &Pat
         let said = || client.scene.edge.log().matches("; the last one stays in use").count();
         let told = until(async || Ok(said()), |told| *told > number).await?;
         assert!(told > number, "{what} is not said: {}", client.scene.edge.log());
-        assert!(client.shown().await? == Some(last.der()?), "{what}");
+        assert!(client.shown().await? == Some(der(last)?), "{what}");
     }
     assert!(!client.scene.edge.log().contains("PRIVATE KEY"), "a key is nobody's business");
     other.write(folder)?;

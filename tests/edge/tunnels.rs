@@ -17,7 +17,7 @@ use tokio::{
 use understudy_bed::{Error, Result};
 use understudy_fakes::{
     backend::{AsyncAnswer, Backend},
-    edge::get,
+    edge::{get, upgrade},
 };
 
 use crate::{Scene, port, until};
@@ -127,14 +127,7 @@ impl Act {
 
 /// A tunnel to a host.
 async fn open(scene: &Scene, host: &str) -> Result<TcpStream> {
-    let mut stream = scene.dial()?;
-    let request = format!(
-        "GET /live HTTP/1.1\r\nhost: {host}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await.map_err(failed)?;
-    let answer = head(&mut stream).await?;
-    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-    Ok(stream)
+    upgrade(scene.dial()?, host).await
 }
 
 /// Noise both ways at the same time: byte by byte what was sent.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use understudy_fakes::figures::median;
+
 use crate::rivals::Proxy;
 
 /// What was measured, by row and by who did it, in the order of the rows.
@@ -50,13 +52,6 @@ impl Report {
 pub(crate) fn ratio(one: &[f64], other: &[f64]) -> Option<Vec<f64>> {
     let ratios: Vec<f64> = one.iter().zip(other).map(|(one, other)| one / other).collect();
     (!ratios.is_empty()).then_some(ratios)
-}
-
-/// The figure in the middle.
-pub(crate) fn median(figures: &[f64]) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
 fn spread(figures: &[f64]) -> String {

@@ -7,6 +7,7 @@ use understudy_bed::{Bed, Error, Result};
 use understudy_fakes::{
     Cluster,
     edge::{Edge, INSIDE, Preview},
+    tls::Pair,
 };
 
 use crate::{
@@ -43,7 +44,11 @@ impl Site {
         stage.cluster.home(&namespace).await?;
         populate(&stage.cluster, &namespace, previews).await?;
         let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
-        certificate(folder.path())?;
+        let pair = Pair::new(&format!("{namespace}.preview.test"))?;
+        pair.write(folder.path())?;
+        // As HAProxy wants it: both in one file.
+        let (pem, both) = (folder.path().join("tls.pem"), [pair.certificate, pair.key].concat());
+        std::fs::write(&pem, both).map_err(Error::touch("write", &pem))?;
         let suffix = format!("{namespace}.preview.test");
         let rivals =
             Rivals::start((&stage.bed, folder.path()), (tools, program), (previews, &suffix));
@@ -58,19 +63,4 @@ async fn populate(cluster: &Cluster, namespace: &str, previews: usize) -> Result
         preview.pods(&[(INSIDE, pod(number), &format!("pod-{number}"))]).await
     });
     made.buffer_unordered(AT_ONCE).try_collect().await
-}
-
-/// A wildcard certificate as people get one today: a key on the curve P-256.
-fn certificate(folder: &Path) -> Result<()> {
-    let (key, certificate) = (folder.join("tls.key"), folder.join("tls.crt"));
-    let mut openssl = std::process::Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-    openssl.args(["-nodes", "-days", "2", "-subj", "/CN=*.preview.test"]);
-    openssl.args(["-addext", "subjectAltName=DNS:*.preview.test"]);
-    openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
-    understudy_bed::command::run(&mut openssl)?;
-    let read = |path: &Path| std::fs::read(path).map_err(Error::touch("read", path));
-    let both = [read(&certificate)?, read(&key)?].concat();
-    let pem = folder.join("tls.pem");
-    std::fs::write(&pem, both).map_err(Error::touch("write", &pem))
 }

@@ -7,7 +7,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use understudy_bed::{Error, Result};
-use understudy_fakes::edge::INSIDE;
+use understudy_fakes::edge::{INSIDE, upgrade};
 
 use crate::{
     rivals::{Proxy, SOCKETS_POD, Way},
@@ -70,7 +70,8 @@ pub(crate) fn cost(site: &Site, proxy: Proxy) -> Result<f64> {
         runtime()?.block_on(async {
             let mut open = Vec::new();
             for _ in 0..SOCKETS {
-                open.push(upgrade(address, &host).await?);
+                let stream = TcpStream::connect(address).await.map_err(failed)?;
+                open.push(upgrade(stream, &host).await?);
             }
             let _ = opened.send(open.len());
             let _ = stopped.await;
@@ -89,17 +90,4 @@ pub(crate) fn cost(site: &Site, proxy: Proxy) -> Result<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a number of KiB")]
     let each = after.saturating_sub(before) as f64 / count as f64;
     Ok(each)
-}
-
-async fn upgrade(address: SocketAddr, host: &str) -> Result<TcpStream> {
-    let mut stream = TcpStream::connect(address).await.map_err(failed)?;
-    let request = format!(
-        "GET /socket HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await.map_err(failed)?;
-    let mut read = [0; 1024];
-    let count = stream.read(&mut read).await.map_err(failed)?;
-    let said = String::from_utf8_lossy(read.get(..count).unwrap_or_default()).into_owned();
-    if said.starts_with("HTTP/1.1 101") { Ok(stream) } else { Err(failed(said)) }
 }

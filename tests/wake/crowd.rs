@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use understudy_bed::{Error, Profile, Result};
-use understudy_fakes::edge::get;
+use understudy_fakes::{edge::get, figures::median};
 
 use crate::{floor::Floor, scene::Sleepers};
 
@@ -94,10 +94,4 @@ fn tell(crowd: usize, least: &[f64], ours: &[f64]) {
         wake / floor,
         (wake - floor) * 1e3
     );
-}
-
-fn median(times: &[f64]) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }

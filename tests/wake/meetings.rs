@@ -3,7 +3,7 @@
 use std::{
     sync::{
         PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use understudy_bed::{Error, Profile, Result, testing::text};
 use understudy_fakes::{
     Operator,
     cluster::LONG,
-    edge::{Edge, get},
+    edge::{Edge, get, upgrade},
 };
 
 use crate::scene::{PORT, Sleepers, notes};
@@ -88,8 +88,8 @@ async fn visit(sleepers: &Sleepers, name: &str, rounds: usize, found: &Found) ->
     let mut held = Vec::new();
     while found.rounds.fetch_add(1, Ordering::Relaxed) < rounds {
         // Between a little before it may sleep and when it surely does.
-        tokio::time::sleep(AFTER.mul_f64(0.9 + 0.5 * chance())).await;
-        match chance() {
+        tokio::time::sleep(AFTER.mul_f64(0.9 + 0.5 * rand::random::<f64>())).await;
+        match rand::random::<f64>() {
             kind if kind < 0.1 => held.push(hold(sleepers, name, found).await?),
             kind if kind < 0.3 => {
                 try_join_all((0..5).map(|_| ask(sleepers, name, found))).await?;
@@ -117,24 +117,14 @@ async fn hold(sleepers: &Sleepers, name: &str, found: &Found) -> Result<Held> {
     found.requests.fetch_add(1, Ordering::Relaxed);
     let failed = |what: &str| Error::Bed(format!("lost: the socket of {name}: {what}"));
     let kernel = |error: std::io::Error| failed(&error.to_string());
-    let mut stream = TcpStream::connect(sleepers.edge.plain()).await.map_err(kernel)?;
-    let request = format!(
-        "GET /live HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        Sleepers::host(name)
-    );
-    stream.write_all(request.as_bytes()).await.map_err(kernel)?;
-    let mut read = [0; 1024];
-    let count = stream.read(&mut read).await.map_err(kernel)?;
-    let head = String::from_utf8_lossy(read.get(..count).unwrap_or_default()).into_owned();
-    if !head.starts_with("HTTP/1.1 101") {
-        return Err(failed(&head));
-    }
+    let stream = TcpStream::connect(sleepers.edge.plain()).await.map_err(kernel)?;
+    let mut stream = upgrade(stream, &Sleepers::host(name)).await?;
     let from = Instant::now();
     tokio::time::sleep(AFTER * 2).await;
     let to = Instant::now();
     // A text of two letters, masked with zeros, comes back as it was sent (RFC 6455, 5.2).
     stream.write_all(b"\x81\x82\0\0\0\0ok").await.map_err(kernel)?;
+    let mut read = [0; 64];
     let count = stream.read(&mut read).await.map_err(kernel)?;
     match read.get(..count) {
         Some(b"\x81\x02ok") => Ok(Held { name: name.to_owned(), from, to }),
@@ -197,16 +187,16 @@ fn judge(sleepers: &Sleepers, mark: usize, held: &[Held]) -> (usize, usize, Vec<
 /// closed, and nothing is left.
 async fn closed(sleepers: &Sleepers, names: &[String]) -> Result<()> {
     let outcomes = join_all(names.iter().map(|name| async move {
-        tokio::time::sleep(AFTER.mul_f64(1.5 * chance())).await;
+        tokio::time::sleep(AFTER.mul_f64(1.5 * rand::random::<f64>())).await;
         let asked = async {
             let answers = join_all((0..20).map(|_| async {
-                tokio::time::sleep(Duration::from_millis(100).mul_f64(chance())).await;
+                tokio::time::sleep(Duration::from_millis(100).mul_f64(rand::random::<f64>())).await;
                 get(&sleepers.edge.plain(), &Sleepers::host(name), "/").await
             }));
             tokio::time::timeout(LONG, answers).await
         };
         let close = async {
-            tokio::time::sleep(Duration::from_millis(100).mul_f64(chance())).await;
+            tokio::time::sleep(Duration::from_millis(100).mul_f64(rand::random::<f64>())).await;
             sleepers.stage.cluster.delete(&sleepers.scene.preview(name)).await
         };
         let (answers, closed) = tokio::join!(asked, close);
@@ -233,16 +223,4 @@ async fn closed(sleepers: &Sleepers, names: &[String]) -> Result<()> {
         names.len()
     );
     Ok(())
-}
-
-/// A number from 0 to 1 that nobody needs to foresee.
-fn chance() -> f64 {
-    static STATE: AtomicU64 = AtomicU64::new(0);
-    // SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
-    let mut mixed = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    #[expect(clippy::cast_precision_loss, reason = "53 bits are what a float holds")]
-    let share = ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64;
-    share
 }

@@ -85,7 +85,7 @@ pub(crate) enum Lease {
     /// It is ours alone.
     Own(http1::SendRequest<Body>),
     /// A place on one that others use as well.
-    Place(Place),
+    Place(#[expect(dead_code, reason = "it counts while it is there")] Place),
 }
 
 impl Shared {

@@ -2,23 +2,23 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::body::Incoming;
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, Sleep},
 };
 
-use crate::{backend::Backend, table::Preview};
+use crate::{
+    backend::{Backend, Lease},
+    table::Preview,
+};
 
 /// A body.
 pub(crate) enum Body {
@@ -102,10 +102,8 @@ pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// What a request holds until its answer was passed on.
 #[derive(Default)]
 pub(crate) struct Held {
-    /// The connection that it may be given back to, if the answer is read to its end.
-    pub connection: Option<(Arc<Backend>, http1::SendRequest<Body>)>,
-    /// Our place on a connection that others use as well.
-    pub room: Option<Arc<AtomicUsize>>,
+    /// What of the connection is ours until the answer is read to its end.
+    pub lease: Option<(Arc<Backend>, Lease)>,
     /// That the pod is at work for us.
     pub busy: Option<Busy>,
     /// That the preview is in use.
@@ -151,10 +149,9 @@ impl Drop for Used {
 impl Held {
     /// The answer was read to its end.
     pub(crate) fn end(&mut self) {
-        if let Some((backend, sender)) = self.connection.take() {
+        if let Some((backend, Lease::Own(sender))) = self.lease.take() {
             backend.give_back(sender);
         }
-        self.room = None;
         self.busy = None;
         self.used = None;
     }

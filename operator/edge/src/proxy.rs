@@ -115,12 +115,9 @@ impl Errand<'_> {
             let (error, unsent) = match sent {
                 Ok((answer, lease)) => {
                     told.pod = Some(Arc::clone(&backend.target.pod));
-                    let (connection, room) = match lease {
-                        Lease::Own(sender) => (Some((Arc::clone(&backend), sender)), None),
-                        Lease::Place(places) => (None, Some(places)),
-                    };
                     let taken = ours.as_ref().map(|_| Arc::clone(self.seat));
-                    let held = Held { connection, room, busy: Some(busy), used, _seat: taken };
+                    let lease = Some((Arc::clone(&backend), lease));
+                    let held = Held { lease, busy: Some(busy), used, _seat: taken };
                     return inbound(self.edge, answer, (self.route, &live), (held, ours));
                 }
                 Err(failed) => failed,
@@ -263,7 +260,7 @@ fn inbound(
 ) -> Response<Body> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // The connection is a tunnel now, and never a connection for requests again.
-        held.connection = None;
+        held.lease = None;
         return match ours {
             Some(ours) => tunnel::open(edge, answer, ours, (held, Arc::clone(route))),
             None => Page::bad(

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -25,6 +25,21 @@ pub fn run(command: &mut Command) -> Result<String> {
         status: output.status.to_string(),
         output: last_lines(&text, TAIL_LINES),
     })
+}
+
+/// Runs cargo with these words and tells which program it built: the last that its messages name.
+pub fn built(cargo: &mut Command) -> Result<PathBuf> {
+    let messages = run(cargo.arg("--message-format=json"))?;
+    executable(&messages)
+        .ok_or_else(|| Error::Bed(format!("{}: it named no program", described(cargo))))
+}
+
+fn executable(messages: &str) -> Option<PathBuf> {
+    let mut named = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message.get("executable")?.as_str().map(PathBuf::from)
+    });
+    named.next_back()
 }
 
 /// Runs the program with `input` on its standard input, and returns its standard output.

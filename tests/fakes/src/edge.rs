@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     process::{Child, Command},
 };
@@ -311,6 +312,23 @@ pub async fn ask(address: &str, request: Request<Full<Bytes>>) -> Result<Respons
     let body = body.collect().await.map_err(failed)?.to_bytes();
     connection.abort();
     Ok(Response::from_parts(head, body))
+}
+
+/// Asks on that connection for a `WebSocket` of a host at `/live`; what was a connection is one then.
+pub async fn upgrade(mut stream: TcpStream, host: &str) -> Result<TcpStream> {
+    // The key is RFC 6455's own example.
+    let request = format!(
+        "GET /live HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.map_err(failed)?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        // Byte by byte: what follows is not ours.
+        head.push(stream.read_u8().await.map_err(failed)?);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    if head.starts_with("HTTP/1.1 101 ") { Ok(stream) } else { Err(failed(head)) }
 }
 
 /// GETs each path of a host, all at once on one connection of HTTP/2; the bodies in their order.

@@ -6,11 +6,13 @@ pub mod bed;
 pub mod cluster;
 pub mod cost;
 pub mod edge;
+pub mod figures;
 pub mod operator;
 pub mod proxy;
 pub mod registry;
 pub mod scene;
 pub mod snapshot;
+pub mod tls;
 pub mod watch;
 
 pub use cluster::Cluster;

@@ -31,14 +31,8 @@ impl Operator {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut compile = std::process::Command::new(cargo);
         compile.args(["build", "--quiet", "--locked", "--release"]);
-        compile.args(["--package=understudy-operator", "--message-format=json"]);
-        let messages = command::run(compile.current_dir(env!("CARGO_MANIFEST_DIR")))?;
-        let mut named = messages.lines().filter_map(|line| {
-            let message: Value = serde_json::from_str(line).ok()?;
-            message.get("executable")?.as_str().map(PathBuf::from)
-        });
-        let program = named.next_back();
-        program.ok_or_else(|| Error::Bed("cargo did not say where the program is".to_owned()))
+        compile.arg("--package=understudy-operator").current_dir(env!("CARGO_MANIFEST_DIR"));
+        command::built(&mut compile)
     }
 
     /// From now on everything in this process runs that program instead of the one that was built beside it.

@@ -5,7 +5,6 @@ use std::{
     process::Command,
 };
 
-use serde_json::Value;
 use tempfile::TempDir;
 use understudy_bed::{Bed, Error, Home, Result, command, image, net::Forward, plan::address};
 
@@ -93,21 +92,10 @@ fn program() -> Result<PathBuf> {
     let mut compile = Command::new(cargo);
     compile
         .args(["build", "--quiet", "--locked", "--package=understudy-shop-program"])
-        .args(["--profile=shop", "--target", TARGET, "--message-format=json"])
+        .args(["--profile=shop", "--target", TARGET])
         .current_dir(folder())
         // It would win over the flags below.
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
-    let messages = command::run(&mut compile)?;
-    executable(&messages)
-        .ok_or_else(|| Error::Bed("cargo built the shop and did not say where it is".to_owned()))
-}
-
-/// The last program that cargo's messages name.
-fn executable(messages: &str) -> Option<PathBuf> {
-    let mut named = messages.lines().filter_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        message.get("executable")?.as_str().map(PathBuf::from)
-    });
-    named.next_back()
+    command::built(&mut compile)
 }

@@ -1,10 +1,7 @@
 //! Requests that meet a preview on its way to bed, through edges that come and go, and on its way to its end.
 
 use std::{
-    sync::{
-        PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -36,8 +33,6 @@ struct Found {
     rounds: AtomicUsize,
     requests: AtomicUsize,
     edges: AtomicUsize,
-    /// When two edges were there: each may write a wake of its own before it sees the other's.
-    both: std::sync::Mutex<Vec<(Instant, Instant)>>,
 }
 
 /// A use of a preview that lasted.
@@ -61,14 +56,10 @@ pub(crate) async fn races(previews: usize, rounds: usize) -> Result<()> {
         ended = relay(&sleepers, &found, &last) => return ended,
     };
     let held: Vec<Held> = held.into_iter().flatten().collect();
-    let (sleeps, wakes, doubles, broken) = judge(&sleepers, mark, &held);
-    let both = found.both.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let by_two = |at: &Instant| both.iter().any(|(from, to)| (from..=to).contains(&at));
-    let by_two = doubles.iter().filter(|at| by_two(at)).count();
-    let double = doubles.len() - by_two;
+    let (sleeps, wakes, double, broken) = judge(&sleepers, mark, &held);
     println!(
-        "measured: {} rounds in {:.0} s: {} requests, 0 lost; {sleeps} sleeps, {wakes} wakes, {double} double by \
-         one edge, {by_two} by two; {} held connections, {broken} slept meanwhile; {} edges",
+        "measured: {} rounds in {:.0} s: {} requests, 0 lost; {sleeps} sleeps, {wakes} wakes, {double} double; {} \
+         held connections, {broken} slept meanwhile; {} edges",
         found.rounds.load(Ordering::Relaxed),
         began.elapsed().as_secs_f64(),
         found.requests.load(Ordering::Relaxed),
@@ -141,7 +132,6 @@ async fn relay(sleepers: &Sleepers, found: &Found, last: &Mutex<Option<Edge>>) -
         let admin = PORT + 1 + u16::try_from(number % 1_000).unwrap_or(0) + 1;
         let (bed, folder) = (&sleepers.stage.bed, sleepers.folder.path());
         let words: (&[&str], _) = (&["env"], program.as_path());
-        let from = Instant::now();
         let next = Edge::start_as(bed, folder, (PORT, admin), words, &[&notes(AFTER)]).await?;
         // The first belongs to the scene, with the way into the bed that all go.
         let before = last.lock().await.replace(next);
@@ -149,14 +139,12 @@ async fn relay(sleepers: &Sleepers, found: &Found, last: &Mutex<Option<Edge>>) -
         if !ended {
             return Err(Error::Bed("an edge did not end well".to_owned()));
         }
-        let mut both = found.both.lock().unwrap_or_else(PoisonError::into_inner);
-        both.push((from, Instant::now()));
     }
 }
 
 /// From what was told of every preview: sleeps, wakes, wakes that came twice, and sleeps during a held connection.
-fn judge(sleepers: &Sleepers, mark: usize, held: &[Held]) -> (usize, usize, Vec<Instant>, usize) {
-    let (mut sleeps, mut wakes, mut doubles, mut broken) = (0, 0, Vec::new(), 0);
+fn judge(sleepers: &Sleepers, mark: usize, held: &[Held]) -> (usize, usize, usize, usize) {
+    let (mut sleeps, mut wakes, mut double, mut broken) = (0, 0, 0, 0);
     for (name, versions) in sleepers.by_name() {
         let mut since_sleep = 0;
         let pairs = versions.iter().zip(versions.iter().skip(1));
@@ -174,13 +162,11 @@ fn judge(sleepers: &Sleepers, mark: usize, held: &[Held]) -> (usize, usize, Vec<
             if Sleepers::wanted(&after.object) != Sleepers::wanted(&before.object) {
                 wakes += 1;
                 since_sleep += 1;
-                if since_sleep > 1 {
-                    doubles.push(after.at);
-                }
+                double += usize::from(since_sleep > 1);
             }
         }
     }
-    (sleeps, wakes, doubles, broken)
+    (sleeps, wakes, double, broken)
 }
 
 /// Each is closed while somebody asks for it, asleep or awake: whoever asks is answered, by the stack or that it is

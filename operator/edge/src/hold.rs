@@ -121,7 +121,6 @@ impl Edge {
                 false
             }
             Wish::Wake => {
-                self.metrics.wakes.inc();
                 notes::write(self, preview, true);
                 false
             }

@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::backend::BackendError;
+use crate::{backend::BackendError, rest::Wrote};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
@@ -26,7 +26,7 @@ pub(crate) struct Metrics {
     failures: Family<Reason, Counter>,
     notes: Family<Note, Counter>,
     /// Wakes that were asked for.
-    pub wakes: Counter,
+    wakes: Counter,
     /// Requests that were held.
     pub held: Counter,
     /// Open connections of clients.
@@ -88,9 +88,16 @@ impl Metrics {
         self.failures.get_or_create(&Reason { reason }).inc();
     }
 
-    pub(crate) fn noted(&self, wake: bool, durable: bool) {
+    pub(crate) fn noted(&self, wake: bool, wrote: &Wrote) {
         let kind = if wake { "wake" } else { "use" };
-        let result = if durable { "success" } else { "error" };
+        let result = match wrote {
+            Wrote::Durable(_) => "success",
+            Wrote::Outdated(_) => "conflict",
+            Wrote::Failed => "error",
+        };
+        if wake && result == "success" {
+            self.wakes.inc();
+        }
         self.notes.get_or_create(&Note { kind, result }).inc();
     }
 }

@@ -34,14 +34,22 @@ pub enum Wish {
     Wait,
 }
 
+/// A sleep, as it is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sleep {
+    /// Since when: what tells one sleep from the next.
+    pub since: u64,
+    /// Whether somebody asked for its end.
+    pub woken: bool,
+}
+
 /// How a write ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrote {
-    /// It is durable; which sleep its answer shows the preview in.
-    Durable {
-        /// Since when, if it sleeps.
-        asleep: Option<u64>,
-    },
+    /// It is durable; how its answer shows the preview.
+    Durable(Option<Sleep>),
+    /// A wake was not written, since the preview is no longer as it was; how it is now.
+    Outdated(Option<Sleep>),
     /// Nobody knows.
     Failed,
 }
@@ -55,10 +63,8 @@ pub struct Rest {
     blind: Option<Duration>,
     /// A write is under way, and whether it asks for a wake.
     writing: Option<bool>,
-    /// Since when it sleeps by the newest sight of it: what tells one sleep from the next.
-    asleep: Option<u64>,
-    /// Whether this sleep was asked to end.
-    woken: bool,
+    /// Its sleep by the newest sight of it.
+    asleep: Option<Sleep>,
     /// The version of the newest sight.
     version: u64,
 }
@@ -67,14 +73,14 @@ impl Rest {
     /// Somebody who counts asks for something.
     pub fn ask(&mut self, now: Duration, interval: Duration) -> Wish {
         let age = self.age(now);
-        if self.asleep.is_some() {
+        if let Some(Sleep { woken, .. }) = self.asleep {
             let failed = self.blind.is_some_and(|until| now < until);
-            if self.writing.is_some() || failed || (self.woken && age < interval) {
+            if self.writing.is_some() || failed || (woken && age < interval) {
                 return Wish::Wait;
             }
-            // Woken long ago, and nobody told us how it went: a young note is needed all the same.
-            self.writing = Some(!self.woken);
-            return if self.woken { Wish::Note } else { Wish::Wake };
+            // Woken long ago, or by another edge: a young note of ours is needed all the same.
+            self.writing = Some(!woken);
+            return if woken { Wish::Note } else { Wish::Wake };
         }
         if age < interval || self.blind.is_some_and(|until| now < until) {
             return Wish::Pass;
@@ -96,7 +102,7 @@ impl Rest {
 
     /// Whether somebody who waits for a sleeper may enter as soon as there are pods that came after it fell asleep.
     pub fn enters(&self, now: Duration, interval: Duration) -> bool {
-        self.asleep.is_some() && self.woken && self.age(now) < interval * 2
+        self.asleep.is_some_and(|sleep| sleep.woken) && self.age(now) < interval * 2
     }
 
     fn age(&self, now: Duration) -> Duration {
@@ -108,23 +114,37 @@ impl Rest {
         let wake = self.writing.take().unwrap_or(false);
         match wrote {
             Wrote::Failed => self.blind = Some(now + BLIND),
-            Wrote::Durable { asleep } => {
+            Wrote::Outdated(asleep) => self.see(asleep, version),
+            Wrote::Durable(asleep) => {
                 self.blind = None;
                 self.noted = self.noted.max(Some(sent));
                 self.see(asleep, version);
-                self.woken |= wake && self.asleep == asleep && asleep.is_some();
+                // Whatever the clocks say of which came first.
+                if let (Some(known), Some(seen)) = (&mut self.asleep, asleep)
+                    && known.since == seen.since
+                {
+                    known.woken |= wake;
+                }
             }
         }
     }
 
     /// The preview was seen at that version. What is older than what is known says nothing.
-    pub fn see(&mut self, asleep: Option<u64>, version: u64) {
+    pub fn see(&mut self, asleep: Option<Sleep>, version: u64) {
         if version < self.version {
             return;
         }
         self.version = version;
-        self.woken &= asleep.is_some() && asleep == self.asleep;
-        self.asleep = asleep;
+        let known = self.asleep;
+        self.asleep = asleep.map(|seen| {
+            let same = known.filter(|known| known.since == seen.since);
+            Sleep { woken: seen.woken || same.is_some_and(|known| known.woken), ..seen }
+        });
+    }
+
+    /// The version of the newest sight.
+    pub const fn version(&self) -> u64 {
+        self.version
     }
 
     /// Whether a note is due although nobody asks for anything: somebody is still there.
@@ -157,13 +177,16 @@ mod model;
 mod tests {
     use std::time::Duration;
 
-    use super::{INTERVAL, Rest, Wish, Wrote};
+    use super::{INTERVAL, Rest, Sleep, Wish, Wrote};
 
     const fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
-    const AWAKE: Wrote = Wrote::Durable { asleep: None };
+    const AWAKE: Wrote = Wrote::Durable(None);
+
+    const ASLEEP: Sleep = Sleep { since: 1, woken: false };
+    const AGAIN: Sleep = Sleep { since: 2, woken: false };
 
     #[test]
     fn first_request_waits_for_its_note_and_later_ones_do_not() {
@@ -181,29 +204,46 @@ mod tests {
     #[test]
     fn sleeper_is_woken_by_one_write_however_many_ask() {
         let mut rest = Rest::default();
-        rest.see(Some(1), 7);
+        rest.see(Some(ASLEEP), 7);
         assert_eq!(rest.ask(at(0), INTERVAL), Wish::Wake);
         assert_eq!(rest.ask(at(0), INTERVAL), Wish::Wait);
-        rest.wrote(at(0), at(1), Wrote::Durable { asleep: Some(1) }, 8);
+        rest.wrote(at(0), at(1), Wrote::Durable(Some(ASLEEP)), 8);
         assert_eq!(rest.ask(at(2), INTERVAL), Wish::Wait);
-        rest.see(Some(1), 6);
+        rest.see(Some(ASLEEP), 6);
         assert_eq!(rest.ask(at(2), INTERVAL), Wish::Wait);
         rest.see(None, 9);
         assert_eq!(rest.ask(at(3), INTERVAL), Wish::Pass);
         // The next sleep is another one, even if nobody saw what lay between.
-        rest.see(Some(1), 12);
+        rest.see(Some(ASLEEP), 12);
         assert_eq!(rest.ask(at(4), INTERVAL), Wish::Wake);
-        rest.wrote(at(4), at(4), Wrote::Durable { asleep: Some(1) }, 13);
+        rest.wrote(at(4), at(4), Wrote::Durable(Some(ASLEEP)), 13);
         assert_eq!(rest.ask(at(5), INTERVAL), Wish::Wait);
-        rest.see(Some(2), 20);
+        rest.see(Some(AGAIN), 20);
         assert_eq!(rest.ask(at(6), INTERVAL), Wish::Wake);
+    }
+
+    #[test]
+    fn sleeper_that_another_edge_wakes_is_not_woken_again() {
+        let mut rest = Rest::default();
+        rest.see(Some(ASLEEP), 7);
+        assert_eq!(rest.ask(at(0), INTERVAL), Wish::Wake);
+        let woken = Some(Sleep { since: 1, woken: true });
+        rest.wrote(at(0), at(1), Wrote::Outdated(woken), 8);
+        assert!(!rest.enters(at(1), INTERVAL), "nothing of ours keeps it awake yet");
+        assert_eq!(rest.ask(at(1), INTERVAL), Wish::Note);
+        rest.wrote(at(1), at(1), Wrote::Durable(woken), 9);
+        assert!(rest.enters(at(1), INTERVAL));
+        rest.see(Some(AGAIN), 12);
+        assert_eq!(rest.ask(at(2), INTERVAL), Wish::Wake);
+        rest.wrote(at(2), at(2), Wrote::Outdated(Some(AGAIN)), 13);
+        assert_eq!(rest.ask(at(2), INTERVAL), Wish::Wake, "something else had changed");
     }
 
     #[test]
     fn sleep_that_came_before_the_note_is_seen_in_its_answer() {
         let mut rest = Rest::default();
         assert_eq!(rest.ask(at(0), INTERVAL), Wish::Note);
-        rest.wrote(at(0), at(1), Wrote::Durable { asleep: Some(1) }, 9);
+        rest.wrote(at(0), at(1), Wrote::Durable(Some(ASLEEP)), 9);
         // A watch that lags changes nothing.
         rest.see(None, 8);
         assert_eq!(rest.ask(at(1), INTERVAL), Wish::Wake);
@@ -218,7 +258,7 @@ mod tests {
         assert!(!rest.renew(at(3), INTERVAL));
         assert_eq!(rest.ask(at(7), INTERVAL), Wish::Note);
         rest.wrote(at(7), at(8), AWAKE, 3);
-        rest.see(Some(1), 4);
+        rest.see(Some(ASLEEP), 4);
         assert_eq!(rest.ask(at(9), INTERVAL), Wish::Wake);
         rest.wrote(at(9), at(10), Wrote::Failed, 0);
         assert_eq!(rest.ask(at(10), INTERVAL), Wish::Wait, "whoever is ill is not shouted at");
@@ -233,7 +273,7 @@ mod tests {
         rest.wrote(at(0), at(0), AWAKE, 1);
         assert!(!rest.renew(at(59), INTERVAL));
         assert!(rest.renew(at(60), INTERVAL));
-        rest.wrote(at(60), at(60), Wrote::Durable { asleep: Some(1) }, 2);
+        rest.wrote(at(60), at(60), Wrote::Durable(Some(ASLEEP)), 2);
         assert!(rest.renew(at(120), INTERVAL), "somebody is there, whatever a watch says");
     }
 }

@@ -12,6 +12,8 @@ use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use kube::{ResourceExt, api::DynamicObject};
 use understudy_crds::{PreviewStatus, label, status::Phase};
 
+use crate::rest::Sleep;
+
 /// A preview, as far as its routes go by it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PreviewSight {
@@ -27,12 +29,15 @@ pub(crate) struct PreviewSight {
     pub version: u64,
     /// What the operator said of it.
     pub status: PreviewStatus,
+    /// When somebody last asked for its sleep to end.
+    pub wanted: Option<Timestamp>,
 }
 
 impl PreviewSight {
     /// Reads a preview as a watch or an answer shows it.
     pub(crate) fn read(object: &DynamicObject) -> Result<Self, serde_json::Error> {
         let status = object.data.get("status").cloned().unwrap_or_default();
+        let wanted = object.annotations().get(label::WAKE_WANTED);
         Ok(Self {
             uid: object.uid().unwrap_or_default(),
             namespace: object.namespace().unwrap_or_default(),
@@ -40,15 +45,19 @@ impl PreviewSight {
             deleting: object.metadata.deletion_timestamp.is_some(),
             version: object.resource_version().and_then(|one| one.parse().ok()).unwrap_or(0),
             status: serde_json::from_value::<Option<_>>(status)?.unwrap_or_default(),
+            wanted: wanted.and_then(|wanted| wanted.parse().ok()),
         })
     }
 
-    /// Since when it sleeps, as a number that tells one sleep from the next.
-    pub(crate) fn asleep(&self) -> Option<u64> {
+    /// Its sleep, if it sleeps. The operator lets none fall asleep before the time of the last wish for its end.
+    pub(crate) fn asleep(&self) -> Option<Sleep> {
         (self.status.phase == Some(Phase::Asleep)).then(|| {
             let since: Option<Timestamp> =
                 self.status.since.as_deref().and_then(|since| since.parse().ok());
-            since.map_or(0, |since| u64::try_from(since.as_microsecond()).unwrap_or(0))
+            let woken = since.is_some_and(|since| self.wanted.is_some_and(|wanted| wanted > since));
+            let micros =
+                since.map_or(0, |since| u64::try_from(since.as_microsecond()).unwrap_or(0));
+            Sleep { since: micros, woken }
         })
     }
 

@@ -181,6 +181,11 @@ impl Preview {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner).is_asleep()
     }
 
+    /// The version of the newest sight of it.
+    pub(crate) fn version(&self) -> u64 {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner).version()
+    }
+
     /// Whether any pod is doubted at all.
     pub(crate) fn has_doubts(&self) -> bool {
         !self.doubted.lock().unwrap_or_else(PoisonError::into_inner).pods.is_empty()

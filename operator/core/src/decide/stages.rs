@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use understudy_crds::{
     PreviewTemplateSpec,
@@ -15,7 +15,7 @@ use super::{
     Act, Ask, Decision, checks,
     diff::{self, OnFight},
     grants, images,
-    lifetime::Lifetime,
+    lifetime::{Lifetime, later},
     rest::{Rest, rest},
     rollout::{Rollout, contradiction, rollout},
     sentences::{joined, legible},
@@ -29,6 +29,9 @@ use crate::{
     facts::{Facts, Named, NamespaceSight},
     stack::{Stack, stack},
 };
+
+/// How long after a wish for it a wake goes without a word.
+const WORDLESS: SignedDuration = SignedDuration::from_secs(2);
 
 /// What the stages build up on their way.
 pub(super) struct Way<'facts> {
@@ -76,12 +79,13 @@ fn conclude(way: Way<'_>, end: &Result<Phase, Stop>) -> Decision {
     let facts = way.facts;
     let warns = way.life.map(|life| if facts.now < life.warns { life.warns } else { life.expires });
     let stop = end.as_ref().err();
+    let nap = stop.filter(|stop| stop.kind == Kind::Progressing).and_then(|_| nap(facts));
     let rests = way.rest.and_then(|rest| rest.next);
-    let next = [warns, rests, stop.and_then(|stop| stop.next)].into_iter().flatten().min();
+    let next = [warns, rests, nap, stop.and_then(|stop| stop.next)].into_iter().flatten().min();
     // The word that it sleeps comes before its pods go: a request that is in makes it void.
     let falls_asleep =
         matches!(end, Ok(Phase::Asleep)) && facts.preview.status.phase != Some(Phase::Asleep);
-    let quiet = stop.is_some_and(|stop| stop.kind == Kind::Quiet);
+    let quiet = nap.is_some() || stop.is_some_and(|stop| stop.kind == Kind::Quiet);
     let Said { status, notice } = said(&way, end);
     Decision {
         acts: way.acts,
@@ -91,6 +95,17 @@ fn conclude(way: Way<'_>, end: &Result<Phase, Stop>) -> Decision {
         notice: notice.filter(|_| !quiet),
         next,
     }
+}
+
+/// Until when nothing is said of what was just woken: most are up by then, and a hundred that wake at once are
+/// sooner up if nobody tells of each that it is on its way. Requests pass to the new pods without it.
+fn nap(facts: &Facts) -> Option<Timestamp> {
+    let status = &facts.preview.status;
+    let same = status.observed_generation == Some(facts.preview.generation);
+    let wanted = facts.preview.wake_wanted.filter(|_| same && status.phase == Some(Phase::Asleep));
+    // Of a clock that is far from ours nothing follows.
+    let just = wanted.filter(|wanted| wanted.duration_until(facts.now).abs() < WORDLESS);
+    just.map(|wanted| later(wanted, WORDLESS))
 }
 
 impl Way<'_> {

@@ -7,7 +7,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::{Rest, Wish, Wrote};
+use super::{Rest, Sleep, Wish, Wrote};
 
 /// The length of an interval.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -24,14 +24,14 @@ const REQUESTS: u8 = 3;
 struct Object {
     version: u64,
     noted: u8,
-    asleep: Option<u64>,
+    asleep: Option<Sleep>,
 }
 
 /// A write of the edge under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Write {
-    Sent { wake: bool, at: u8 },
-    Answered { at: u8, object: Object },
+    Sent { wake: bool, at: u8, known: u64 },
+    Answered { at: u8, object: Object, written: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,12 +75,16 @@ impl State {
         self.now >= object.noted + AFTER
     }
 
+    fn send(&mut self, wake: bool) {
+        self.write = Some(Write::Sent { wake, at: self.now, known: self.rest.version() });
+    }
+
     /// Somebody asks, for the first time or again.
     fn ask(mut self) -> Self {
         let wish = self.rest.ask(time(self.now), INTERVAL);
         if matches!(wish, Wish::PassAndNote | Wish::Note | Wish::Wake) {
             assert!(self.write.is_none(), "one write at a time: {self:?}");
-            self.write = Some(Write::Sent { wake: wish == Wish::Wake, at: self.now });
+            self.send(wish == Wish::Wake);
         }
         if matches!(wish, Wish::Pass | Wish::PassAndNote) {
             assert!(self.pods, "a request is lost: {self:?}");
@@ -109,6 +113,7 @@ impl State {
             all.push(Self { active: self.active - 1, ..self });
         }
         all.extend(self.written());
+        all.extend(self.elsewhere());
         let mut seen = self;
         seen.rest.see(self.object.asleep, self.object.version);
         all.push(seen);
@@ -121,22 +126,44 @@ impl State {
     fn written(self) -> Option<Self> {
         let mut next = self;
         match self.write? {
-            Write::Sent { wake, at } => {
+            // A wake goes by the version it knows: whatever else was written makes it void.
+            Write::Sent { wake: true, at, known } if known != self.object.version => {
+                let object = self.object;
+                next.write = Some(Write::Answered { at, object, written: false });
+            }
+            Write::Sent { wake, at, .. } => {
                 next.object.version += 1;
                 next.object.noted = at;
-                if wake && self.object.asleep.is_some() {
-                    next.wakes += 1;
-                    assert!(next.wakes <= 1, "woken twice: {next:?}");
+                if wake {
+                    next.wake();
                 }
-                next.write = Some(Write::Answered { at, object: next.object });
+                next.write = Some(Write::Answered { at, object: next.object, written: true });
             }
-            Write::Answered { at, object } => {
-                let wrote = Wrote::Durable { asleep: object.asleep };
-                next.rest.wrote(time(at), time(self.now), wrote, object.version);
+            Write::Answered { at, object, written } => {
+                let wrote = if written { Wrote::Durable } else { Wrote::Outdated };
+                next.rest.wrote(time(at), time(self.now), wrote(object.asleep), object.version);
                 next.write = None;
             }
         }
         Some(next)
+    }
+
+    /// Notes that somebody asked for the end of this sleep.
+    fn wake(&mut self) {
+        if let Some(sleep) = &mut self.object.asleep {
+            assert!(!sleep.woken, "woken twice: {self:?}");
+            sleep.woken = true;
+            self.wakes += 1;
+        }
+    }
+
+    /// Another edge wakes it, by the newest version.
+    fn elsewhere(mut self) -> Option<Self> {
+        self.object.asleep.filter(|sleep| !sleep.woken)?;
+        self.object.version += 1;
+        self.object.noted = self.now;
+        self.wake();
+        Some(self)
     }
 
     /// The operator looks, or acts by what it saw.
@@ -146,7 +173,7 @@ impl State {
         match (sight.asleep, self.quiet(sight)) {
             (None, true) if sight.version == self.object.version => {
                 next.object.version += 1;
-                next.object.asleep = Some(next.object.version);
+                next.object.asleep = Some(Sleep { since: next.object.version, woken: false });
                 next.wakes = 0;
                 next.sight = next.object;
                 all.push(next);
@@ -176,7 +203,7 @@ impl State {
         }
         // Whoever waits counts as well.
         if self.active + self.waiting > 0 && next.rest.renew(time(self.now), INTERVAL) {
-            next.write = Some(Write::Sent { wake: false, at: self.now });
+            next.send(false);
             return Some(next);
         }
         next.now += 1;

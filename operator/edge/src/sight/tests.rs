@@ -33,6 +33,7 @@ fn preview(phase: &str) -> PreviewSight {
         deleting: false,
         version: 1,
         status: status(phase),
+        wanted: None,
     }
 }
 

@@ -52,6 +52,26 @@ fn note_keeps_it_awake_and_wakes_it() {
 }
 
 #[test]
+fn wake_is_told_of_when_it_is_over_or_takes_its_time() {
+    let (mut facts, since) = ready();
+    facts.now = since + HOUR;
+    facts.preview.status = decide(&facts).status.expect("something is said");
+    facts.children.retain(|id, _| id.kind != "Deployment");
+    let woken = facts.now + SignedDuration::from_secs(60);
+    (facts.preview.wake_wanted, facts.now) = (Some(woken), woken);
+    let decision = decide(&facts);
+    assert!(!decision.acts.is_empty());
+    let later = woken + SignedDuration::from_secs(2);
+    assert_eq!((decision.status, decision.next), (None, Some(later)));
+    facts.now = later;
+    let said = decide(&facts).status.expect("it takes its time");
+    assert_eq!(said.phase, Some(Phase::Deploying));
+    // The edge's clock is an hour ahead.
+    facts.preview.wake_wanted = Some(later + HOUR);
+    assert!(decide(&facts).status.is_some());
+}
+
+#[test]
 fn without_an_edge_and_by_request_it_never_sleeps() {
     let (mut facts, since) = ready();
     facts.now = since + HOUR;

@@ -77,7 +77,8 @@ pub struct PreviewEnvironmentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
 
-    /// Whether the stack runs.
+    /// Whether the stack runs. Auto: as `lifecycle.sleepAfter` says. Never: stays up. Now: sleeps at once, and again
+    /// after every push, until a request wakes it.
     #[serde(default)]
     pub sleep: Sleep,
 

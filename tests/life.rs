@@ -39,7 +39,7 @@ async fn told() -> Result<()> {
     understudy_shop::database(&home, &stage.bed)?;
     understudy_shop::build(&home, &stage.bed, COMMITS[0], false)?;
     let (_registry, [mirror, plain]) = understudy_shop::registry(&stage.bed)?;
-    let template = understudy_shop::template();
+    let template = understudy_shop::alone();
     let spec = template.pointer("/spec").cloned().unwrap_or_default();
     let scene =
         Scene::new(&stage.cluster, &stage.upstream, "life", &spec, &[&mirror, &plain]).await?;
@@ -134,7 +134,7 @@ async fn closed(stage: &Stage, scene: &Scene) -> Result<()> {
 /// How long a namespace with the same stack takes to go by itself.
 async fn bare(stage: &Stage) -> Result<Duration> {
     let parameters = Parameters::default().with("commit.sha", MENDED);
-    let template = understudy_shop::template();
+    let template = understudy_shop::alone();
     let stack = template.pointer("/spec/source/inline").cloned().unwrap_or_default();
     let stack = parameters.render(&stack).map_err(|error| Error::Bed(error.to_string()))?;
     let labels: serde_json::Map<String, Value> = pod_security_labels(PodSecurity::Restricted)

@@ -125,7 +125,7 @@ async fn told() -> Result<()> {
     let (_registry, [mirror, plain]) = understudy_shop::registry(&stage.bed)?;
     let through = format!("--edge-address={}", edge.plain());
     let flags = [&mirror, &plain, &through, "--awake-at-least=5s"];
-    let mut spec = understudy_shop::template().pointer("/spec").cloned().unwrap_or_default();
+    let mut spec = understudy_shop::alone().pointer("/spec").cloned().unwrap_or_default();
     if let Some(spec) = spec.as_object_mut() {
         let sleep_after = format!("{}s", SLEEP_AFTER.as_secs());
         spec.insert("lifecycle".to_owned(), json!({"sleepAfter": sleep_after}));

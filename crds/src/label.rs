@@ -35,6 +35,15 @@ pub const WORKLOAD: &str = "understudy.dev/workload";
 /// Annotation of a pod: a digest of the template it was made from.
 pub const TEMPLATE: &str = "understudy.dev/template";
 
+/// Label: the check that a Job or a pod belongs to. Only pods with it may reach what takes their results.
+pub const CHECK: &str = "understudy.dev/check";
+
+/// Label of a check's Job: the commit it speaks of.
+pub const COMMIT: &str = "understudy.dev/commit";
+
+/// Label of a check's Job: which attempt it is, from 1.
+pub const ATTEMPT: &str = "understudy.dev/attempt";
+
 /// Annotation of a preview, by the edge: when somebody last asked for it (RFC 3339).
 pub const LAST_REQUEST: &str = "understudy.dev/last-request";
 

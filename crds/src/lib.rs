@@ -6,6 +6,7 @@
 pub mod condition;
 pub mod definition;
 pub mod isolation;
+pub mod job;
 pub mod label;
 pub mod manifest;
 pub mod preview;

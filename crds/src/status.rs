@@ -143,6 +143,9 @@ pub struct CheckResult {
     pub commit: CommitSha,
     /// Which attempt this was, from 1.
     pub attempt: u32,
+    /// What its reports counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestCounts>,
     /// How long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
@@ -150,6 +153,12 @@ pub struct CheckResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
+    /// What it left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceLink>,
+    /// What the first attempt found, if this was a later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstResult>,
     /// A digest of the check and of what it judged: another check, or other pods, need another result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<String>,
@@ -170,6 +179,41 @@ pub enum Verdict {
     Running,
     /// It was not asked for.
     Skipped,
+}
+
+/// What the reports of a check counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TestCounts {
+    /// Tests in all.
+    pub total: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those that were skipped.
+    pub skipped: u64,
+}
+
+/// What a run left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceLink {
+    /// The digest of its manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Where it can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// What the first attempt of a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FirstResult {
+    /// What it found.
+    pub verdict: Verdict,
+    /// Why, in a sentence.
+    #[schemars(length(max = 1024))]
+    pub message: String,
 }
 
 /// For the columns of `kubectl get`.

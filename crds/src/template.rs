@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     isolation::Isolation,
+    job::{Data, JobCheck, Prepare},
     manifest::Manifest,
     scalar::{DnsLabel, Span},
 };
@@ -61,6 +62,16 @@ pub struct PreviewTemplateSpec {
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_string()]))]
     pub secrets: Vec<SecretGrant>,
+
+    /// Jobs that make the stack ready for each commit, in their order: migrations, seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_string()]))]
+    pub prepare: Vec<Prepare>,
+
+    /// What becomes of the preview's data.
+    #[serde(default)]
+    pub data: Data,
 
     /// Services that are reached from outside. The first is the preview's URL.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -170,15 +181,19 @@ pub struct Exposure {
 /// Something that must hold before a commit counts as passed: exactly one of its kinds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("has(self.http)").message("a check needs `http`"))]
+#[x_kube(validation = Rule::new("has(self.http) != has(self.job)").message("a check is exactly one of `http` and `job`"))]
 #[x_kube(validation = Rule::new("duration(self.timeout) >= duration('1s') && duration(self.timeout) <= duration('1h')")
     .message("`timeout` is from 1s to 1h"))]
 pub struct Check {
-    /// Its name; commit statuses carry it.
+    /// Its name; commit statuses carry it. At most 30 characters.
+    #[schemars(length(max = 30))]
     pub name: DnsLabel,
     /// A request to the preview's URL, repeated until it is answered as wanted or the time is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpCheck>,
+    /// A Job that tests the preview.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobCheck>,
     /// How long it may take.
     #[serde(default = "one_minute")]
     pub timeout: Span,
@@ -231,8 +246,8 @@ impl Default for Lifecycle {
     }
 }
 
-fn span(text: &str) -> Span {
-    text.parse().expect("the constants of this file are spans")
+pub(crate) fn span(text: &str) -> Span {
+    text.parse().expect("constants are spans")
 }
 
 fn thirty_minutes() -> Span {

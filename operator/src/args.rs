@@ -7,7 +7,7 @@ use understudy_crds::definitions;
 
 use crate::{
     cluster::permissions,
-    edge,
+    collect, edge, evidence,
     outside::registry::Registries,
     run::{self, Options},
     telemetry,
@@ -40,6 +40,8 @@ enum Role {
     Operator(Box<Operator>),
     /// Run the reverse proxy in front of every preview
     Edge(Box<EdgeRole>),
+    /// Collect the results of a check, beside it in its pod
+    Collect(Box<CollectRole>),
 }
 
 /// Settings of `understudy edge`, and of every role.
@@ -51,7 +53,16 @@ struct EdgeRole {
     common: Common,
 }
 
-/// Settings of every role that runs.
+/// Settings of `understudy collect`: it needs no cluster.
+#[derive(Debug, Args)]
+struct CollectRole {
+    #[command(flatten)]
+    collect: collect::args::CollectArgs,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+/// Settings of every role that runs in a cluster.
 #[derive(Debug, Args)]
 struct Common {
     /// The kubeconfig; without it $KUBECONFIG, or the pod's own account
@@ -60,6 +71,13 @@ struct Common {
     /// The context of the kubeconfig
     #[arg(long)]
     context: Option<String>,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+/// Settings of every role that runs.
+#[derive(Debug, Args)]
+struct Logging {
     /// How the log is written
     #[arg(long, env = "UNDERSTUDY_LOG", default_value = "text")]
     log: telemetry::Form,
@@ -91,6 +109,9 @@ struct Operator {
     /// since it wakes them
     #[arg(long, env = "UNDERSTUDY_EDGE_ADDRESS", value_parser = address)]
     edge_address: Option<String>,
+    /// The edge as pods of previews reach it, if that is somewhere else
+    #[arg(long, env = "UNDERSTUDY_EDGE_ADDRESS_INSIDE", value_parser = address, hide = true)]
+    edge_address_inside: Option<String>,
     /// The namespace of the edge's pods (label app.kubernetes.io/component: edge), which the fences let in
     #[arg(long, env = "UNDERSTUDY_EDGE_NAMESPACE")]
     edge_namespace: Option<String>,
@@ -100,6 +121,8 @@ struct Operator {
     /// Where metrics and health are served
     #[arg(long, env = "UNDERSTUDY_ADMIN_LISTEN", default_value = "0.0.0.0:9090", value_parser = listen)]
     admin_listen: SocketAddr,
+    #[command(flatten)]
+    evidence: evidence::Settings,
     /// How many previews are looked at side by side
     #[arg(long, env = "UNDERSTUDY_MAX_CONCURRENT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     max_concurrent: u16,
@@ -145,10 +168,15 @@ pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
 
 fn address(text: &str) -> Result<String, String> {
     match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+        Some((host, port))
+            if !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok() =>
+        {
             Ok(text.to_owned())
         }
-        _ => Err("an address is host:port, such as understudy-edge.understudy:8000".to_owned()),
+        _ => {
+            Err("an address is host:port without http://, such as understudy-edge.understudy:8000"
+                .to_owned())
+        }
     }
 }
 
@@ -195,10 +223,12 @@ impl Operator {
                 Scheme::Https => "https".to_owned(),
             },
             url_port: self.url_port,
-            edge_address: self.edge_address,
             edge_namespace: self.edge_namespace,
             awake_at_least: self.awake_at_least.duration(),
             admin_listen: self.admin_listen,
+            evidence: self.evidence,
+            edge_address_inside: self.edge_address_inside.or_else(|| self.edge_address.clone()),
+            edge_address: self.edge_address,
             max_concurrent: self.max_concurrent,
             lease: self
                 .leader_elect
@@ -257,13 +287,19 @@ impl Cli {
             Role::Roles { .. } => yaml(&permissions::roles())?,
             Role::Version => format!("understudy {}\n", env!("CARGO_PKG_VERSION")),
             Role::Operator(operator) => {
-                let runtime = begin(&operator.common)?;
+                let runtime = begin(&operator.common.logging)?;
                 let outcome = runtime.block_on(run::run(operator.options()));
                 runtime.shutdown_timeout(END);
                 return outcome.map_err(Error::Operate);
             }
+            Role::Collect(role) => {
+                let runtime = begin(&role.logging)?;
+                let code = runtime.block_on(collect::run(role.collect));
+                runtime.shutdown_timeout(END);
+                std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
+            }
             Role::Edge(role) => {
-                let runtime = begin(&role.common)?;
+                let runtime = begin(&role.common.logging)?;
                 let Common { kubeconfig, context, .. } = role.common;
                 let outcome = runtime.block_on(role.edge.run(kubeconfig, context));
                 runtime.shutdown_timeout(END);
@@ -293,8 +329,8 @@ fn crds(kind: Option<&str>) -> Result<String, Error> {
 const END: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Begins to log, and makes what a role runs on.
-fn begin(common: &Common) -> Result<tokio::runtime::Runtime, Error> {
-    telemetry::begin(common.log, &common.log_filter).map_err(Error::Setting)?;
+fn begin(logging: &Logging) -> Result<tokio::runtime::Runtime, Error> {
+    telemetry::begin(logging.log, &logging.log_filter).map_err(Error::Setting)?;
     // Before the first connection: two providers would be ambiguous.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Start)

@@ -22,6 +22,7 @@ use crate::{
     backoff::Backoff,
     cluster::{api::Api, connect, watch::follow, world::World},
     controller::{Context, failed, reconcile},
+    evidence,
     outside::registry::Registries,
     signals::asked_to_end,
 };
@@ -48,6 +49,9 @@ pub(crate) struct Options {
     pub(crate) edge_namespace: Option<String>,
     pub(crate) awake_at_least: Duration,
     pub(crate) admin_listen: SocketAddr,
+    pub(crate) evidence: evidence::Settings,
+    /// The edge as pods reach it.
+    pub(crate) edge_address_inside: Option<String>,
     pub(crate) max_concurrent: u16,
     /// Name of the lease's holder and its length in seconds; `None` to lead without asking.
     pub(crate) lease: Option<(String, u64)>,
@@ -68,6 +72,9 @@ pub(crate) enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Evidence cannot be kept.
+    #[error("{0}")]
+    Evidence(#[from] evidence::Error),
     /// The lease cannot be asked for.
     #[error("cannot ask for the lease: {0}")]
     Lease(String),
@@ -98,16 +105,18 @@ async fn connect(
 }
 
 fn settings(options: &Options, operator: Identity) -> Settings {
+    let edge = options.edge_namespace.clone().map(|namespace| EdgePods {
+        namespace,
+        label: ("app.kubernetes.io/component".to_owned(), "edge".to_owned()),
+    });
     Settings {
         base_domain: options.base_domain.clone(),
         url_scheme: options.url_scheme.clone(),
         url_port: options.url_port,
-        edge: options.edge_namespace.clone().map(|namespace| EdgePods {
-            namespace,
-            label: ("app.kubernetes.io/component".to_owned(), "edge".to_owned()),
-        }),
+        edge: edge.clone(),
         wakes: options.edge_address.is_some(),
         awake_at_least: SignedDuration::try_from(options.awake_at_least).unwrap_or(AWAKE_AT_LEAST),
+        collecting: options.evidence.collecting((options.edge_address_inside.as_deref(), edge)),
         operator,
     }
 }
@@ -126,17 +135,16 @@ async fn lead(options: &Options, stop: Stop) -> Result<(), Error> {
     let client = connect(options, None).await?;
     tracing::info!("understudy {} watches {}", env!("CARGO_PKG_VERSION"), watched(options));
     let settings = settings(options, connect::identity(&client).await?);
+    let (keeper, _folder) = evidence::open(&options.evidence).await?;
     let (wake, woken) = mpsc::unbounded();
     let world = Arc::new(World::new(
         Api::new(client.clone()),
         settings,
         (options.registries.clone(), options.edge_address.clone()),
+        keeper,
         wake,
     ));
-    let address = options.admin_listen;
-    let listener =
-        admin::bind(address).await.map_err(|source| Error::Listen { address, source })?;
-    let _admin = AbortOnDrop(tokio::spawn(admin::serve(listener, Arc::clone(&world))));
+    let _admin = watched_over(options, &world).await?;
     let _watches = follow(&world, &options.namespaces);
     let ready = async {
         // A Lease that is not renewed in time is lost, so a renewal that hangs is given up while it holds.
@@ -148,6 +156,8 @@ async fn lead(options: &Options, stop: Stop) -> Result<(), Error> {
         held = ready => held?,
         () = stop.clone() => return Ok(()),
     };
+    // Only who leads knows every run: whoever brings results comes again until then.
+    let _evidence = evidence::serve(&options.evidence, &world).await?;
     world.metrics.leads(true);
     tracing::info!("leads; everything was seen once");
     let context = Arc::new(Context { world: Arc::clone(&world), backoff: Backoff::default() });
@@ -179,6 +189,14 @@ async fn lead(options: &Options, stop: Stop) -> Result<(), Error> {
         let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
     }
     Ok(())
+}
+
+/// Serves metrics and health.
+async fn watched_over(options: &Options, world: &Arc<World>) -> Result<AbortOnDrop, Error> {
+    let address = options.admin_listen;
+    let listener =
+        admin::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+    Ok(AbortOnDrop(tokio::spawn(admin::serve(listener, Arc::clone(world)))))
 }
 
 /// The lease, while it is ours.

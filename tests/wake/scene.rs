@@ -40,7 +40,7 @@ pub(crate) const PORT: u16 = 20_000;
 /// A stack of one web front, which sleeps so long after the last request; with fake pods one that nobody has to pull.
 pub(crate) fn stack(profile: Profile, after: Duration) -> Value {
     let Some(mut spec) = (match profile {
-        Profile::Node => understudy_shop::template().pointer("/spec").cloned(),
+        Profile::Node => understudy_shop::alone().pointer("/spec").cloned(),
         _ => Some(small()),
     }) else {
         return Value::Null;

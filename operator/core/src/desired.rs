@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use understudy_crds::{isolation::Isolation, label};
+use understudy_crds::{isolation::Isolation, job::RunFor, label};
 
 use crate::{
     child::ObjectId,
     fence::{guards, pod_security_labels},
     hosts::Hosts,
-    object::{pod_template, text},
+    object::{items, pod_template, text},
     settings::{Identity, Settings},
-    stack::Stack,
+    sidecar::{self, Collecting},
+    stack::{JobCheck, Preparation, Stack},
 };
 
 /// The role that we are given inside a preview, and the binding that gives it.
@@ -33,7 +34,9 @@ pub enum Rank {
     Storage,
     /// Services, so that names resolve.
     Service,
-    /// What runs.
+    /// What runs and keeps data.
+    Stateful,
+    /// What else runs.
     Workload,
 }
 
@@ -96,7 +99,13 @@ pub fn namespace(owner: Owner<'_>, name: &str, isolation: &Isolation) -> Value {
 }
 
 /// Our rights and the guards, in their order.
-pub fn fences(owner: Owner<'_>, isolation: &Isolation, settings: &Settings) -> Vec<Desired> {
+/// `collects` says whether there are checks whose results must be brought out.
+pub fn fences(
+    owner: Owner<'_>,
+    isolation: &Isolation,
+    settings: &Settings,
+    collects: bool,
+) -> Vec<Desired> {
     let subject = match &settings.operator {
         Identity::ServiceAccount { namespace, name } => {
             json!({"kind": "ServiceAccount", "namespace": namespace, "name": name})
@@ -114,7 +123,8 @@ pub fn fences(owner: Owner<'_>, isolation: &Isolation, settings: &Settings) -> V
         "subjects": [subject],
     });
     let mut all = vec![marked(owner, Rank::Binding, binding)];
-    let guards = guards(isolation, settings.edge.as_ref());
+    let mut guards = guards(isolation, settings.edge.as_ref());
+    guards.extend(settings.collecting.iter().filter(|_| collects).map(sidecar::opening));
     all.extend(guards.into_iter().map(|guard| marked(owner, Rank::Guard, guard)));
     all
 }
@@ -127,7 +137,7 @@ pub fn objects(owner: Owner<'_>, stack: &Stack, hosts: &Hosts, pins: &Pins) -> V
         .map(|object| {
             let mut object = object.clone();
             dress(&mut object, owner, stack, hosts, pins);
-            let rank = rank(text(&object, "/kind"));
+            let rank = rank(&object);
             marked(owner, rank, object)
         })
         .collect();
@@ -135,8 +145,65 @@ pub fn objects(owner: Owner<'_>, stack: &Stack, hosts: &Hosts, pins: &Pins) -> V
     all
 }
 
-fn rank(kind: &str) -> Rank {
-    match kind {
+/// The Jobs that make the stack ready, in their order. The name of each says of which commit and data it is.
+pub fn preparations(
+    owner: Owner<'_>,
+    stack: &Stack,
+    hosts: &Hosts,
+    (pins, data): (&Pins, &str),
+) -> Vec<Desired> {
+    let one = |task: &Preparation| {
+        let mut job = task.job.clone();
+        dress(&mut job, owner, stack, hosts, pins);
+        let seed = match task.run {
+            RunFor::EveryCommit => json!([job, pins.commit, data]),
+            RunFor::Fresh => json!([task.name, data]),
+        };
+        named(owner, job, &seed)
+    };
+    stack.prepare.iter().map(one).collect()
+}
+
+/// The Job of a run of a check, with the collector beside it.
+pub fn run(
+    owner: Owner<'_>,
+    (check, job): (&str, &JobCheck),
+    (stack, hosts, pins): (&Stack, &Hosts, &Pins),
+    (attempt, judged, collecting): (u32, &str, &Collecting),
+) -> Desired {
+    let mut object = job.job.clone();
+    dress(&mut object, owner, stack, hosts, pins);
+    sidecar::beside(&mut object, collecting, hosts, &job.results);
+    if let Some(template) = object.pointer_mut("/spec/template") {
+        word(template, "labels", label::CHECK, check);
+    }
+    let number = attempt.to_string();
+    for (name, value) in
+        [(label::CHECK, check), (label::COMMIT, &pins.commit), (label::ATTEMPT, &number)]
+    {
+        word(&mut object, "labels", name, value);
+    }
+    let seed = json!([owner.uid, check, pins.commit, attempt, judged]);
+    named(owner, object, &seed)
+}
+
+/// A Job under a name of its own.
+fn named(owner: Owner<'_>, mut job: Value, seed: &Value) -> Desired {
+    let name = format!("{}-{}", text(&job, "/metadata/name"), digest(seed));
+    if let Some(metadata) = job.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("name".to_owned(), json!(name));
+    }
+    marked(owner, Rank::Workload, job)
+}
+
+fn rank(object: &Value) -> Rank {
+    let keeps = || {
+        items(object, "/spec/template/spec/volumes")
+            .any(|(_, one)| one.get("persistentVolumeClaim").is_some())
+    };
+    match text(object, "/kind") {
+        "StatefulSet" => Rank::Stateful,
+        "Deployment" if keeps() => Rank::Stateful,
         "ConfigMap" | "Secret" => Rank::Configuration,
         "PersistentVolumeClaim" => Rank::Storage,
         "Service" => Rank::Service,

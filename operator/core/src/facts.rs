@@ -9,6 +9,7 @@ use understudy_crds::{PreviewEnvironmentSpec, PreviewStatus, PreviewTemplateSpec
 use crate::{
     child::{Child, ObjectId},
     pod::Pod,
+    run::Runs,
     settings::Settings,
 };
 
@@ -39,13 +40,17 @@ pub struct Facts {
     pub images: BTreeMap<(String, String), Looked>,
     /// Answers of the preview's addresses.
     pub probes: BTreeMap<Probe, Probed>,
+    /// The runs of its checks.
+    pub runs: Runs,
+    /// What links to its evidence begin with.
+    pub evidence: Option<String>,
     /// Ends of logs; `None` if there was nothing to read.
     pub logs: BTreeMap<LogEnd, Option<String>>,
 }
 
 impl Facts {
     /// A preview of which nothing else is known.
-    pub const fn alone(now: Timestamp, settings: Settings, preview: Preview) -> Self {
+    pub fn alone(now: Timestamp, settings: Settings, preview: Preview) -> Self {
         Self {
             now,
             settings,
@@ -59,6 +64,8 @@ impl Facts {
             sources: BTreeMap::new(),
             images: BTreeMap::new(),
             probes: BTreeMap::new(),
+            runs: Runs::default(),
+            evidence: None,
             logs: BTreeMap::new(),
         }
     }
@@ -199,7 +206,16 @@ pub struct Probed {
     /// When the answer was there.
     pub answered: Timestamp,
     /// The status, and whether the body contains what it must; or why there was none.
-    pub answer: Result<(u16, bool), String>,
+    pub answer: Result<(u16, bool), Silence>,
+}
+
+/// Why there was no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Silence {
+    /// The preview gave none.
+    Preview(String),
+    /// Nothing of ours leads there now: that says nothing of the preview.
+    Way(String),
 }
 
 /// The end of the log of a container's last run.

@@ -97,7 +97,7 @@ fn network_policy(isolation: &Isolation, edge: Option<&EdgePods>) -> Value {
     object("networking.k8s.io/v1", "NetworkPolicy", &json!({"spec": spec}))
 }
 
-fn peer(namespace: &str, labels: &Value) -> Value {
+pub(crate) fn peer(namespace: &str, labels: &Value) -> Value {
     json!({
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "podSelector": {"matchLabels": labels},

@@ -28,6 +28,23 @@ impl Hosts {
 }
 
 impl Hosts {
+    /// Every host, without ports.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().filter_map(|host| {
+            let (_, rest) = host.url.split_once("://")?;
+            rest.split(['/', ':']).next()
+        })
+    }
+
+    /// The port of its URLs.
+    pub fn port(&self) -> Option<u16> {
+        let url = &self.list.first()?.url;
+        let (scheme, rest) = url.split_once("://")?;
+        let named =
+            rest.split('/').next()?.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        named.or(if scheme == "https" { Some(443) } else { Some(80) })
+    }
+
     /// The host in the preview's URL, without a port.
     pub fn host(&self) -> Option<String> {
         let url = self.url()?;

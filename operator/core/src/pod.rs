@@ -17,6 +17,10 @@ pub struct Pod {
     pub workload: String,
     /// The digest of the template it was made from.
     pub template: String,
+    /// The UID of the Job that made it; empty if none did.
+    pub job: String,
+    /// Why it came to its end, in a word: `DeadlineExceeded`, `Evicted`; mostly empty.
+    pub reason: String,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// `Pending`, `Running`, `Succeeded` or `Failed`.
@@ -61,6 +65,8 @@ pub struct Ended {
     pub message: String,
     /// When that run began.
     pub started: Option<Timestamp>,
+    /// When it ended.
+    pub finished: Option<Timestamp>,
 }
 
 impl Pod {
@@ -94,12 +100,22 @@ impl Pod {
             uid: text(object, "/metadata/uid").to_owned(),
             workload: annotation(label::WORKLOAD).to_owned(),
             template: annotation(label::TEMPLATE).to_owned(),
+            job: items(object, "/metadata/ownerReferences")
+                .map(|(_, owner)| owner)
+                .find(|owner| text(owner, "/kind") == "Job")
+                .map_or_else(String::new, |owner| text(owner, "/uid").to_owned()),
+            reason: text(object, "/status/reason").to_owned(),
             deleting: object.pointer("/metadata/deletionTimestamp").is_some(),
             phase: text(object, "/status/phase").to_owned(),
             ready_since: ready.and_then(|one| time(one, "/lastTransitionTime")),
             unschedulable: unschedulable.map(|one| text(one, "/message").to_owned()),
             containers,
         }
+    }
+
+    /// Whether it belongs to a Job of ours, and not to the stack.
+    pub fn is_task(&self) -> bool {
+        ["Job/prepare-", "Job/check-"].iter().any(|start| self.workload.starts_with(start))
     }
 
     /// Whether it has come to its end.
@@ -123,6 +139,7 @@ fn container(spec: &Value, status: Option<&Value>) -> Container {
             reason: text(end, "/reason").to_owned(),
             message: text(end, "/message").trim().to_owned(),
             started: time(end, "/startedAt"),
+            finished: time(end, "/finishedAt"),
         });
     Container {
         name: text(spec, "/name").to_owned(),

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::fence::EdgePods;
+use crate::{fence::EdgePods, sidecar::Collecting};
 
 /// The operator's own settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub wakes: bool,
     /// For how long after it was last asked for a preview is awake, whatever its template says.
     pub awake_at_least: SignedDuration,
+    /// How checks by Jobs bring their results out; `None` where none can run.
+    pub collecting: Option<Collecting>,
     /// Who we are for the API server.
     pub operator: Identity,
 }

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use understudy_crds::{
     PreviewEnvironmentSpec, PreviewTemplateSpec,
+    job::{Prepare, Results, RunFor},
     scalar::Span,
-    template::{Check, Exposure, ImageReference, Text},
+    template::{Exposure, ImageReference, Text},
 };
+
+mod checks;
 
 use crate::{
     hosts::Hosts,
@@ -17,6 +20,8 @@ use crate::{
     policy::{self, Allowance},
 };
 
+use self::checks::{checks, jobs, taken};
+
 /// What is to stand up.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Stack {
@@ -24,8 +29,10 @@ pub struct Stack {
     pub objects: Vec<Value>,
     /// Images that are waited for.
     pub images: Vec<Image>,
+    /// Jobs that make it ready, in their order.
+    pub prepare: Vec<Preparation>,
     /// What must hold.
-    pub checks: Vec<HttpCheck>,
+    pub checks: Vec<Check>,
     /// What was filled in.
     pub notes: Vec<Note>,
 }
@@ -43,21 +50,61 @@ pub struct Image {
     pub deadline: Span,
 }
 
+/// A Job that makes the stack ready.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preparation {
+    /// Its name in the template.
+    pub name: String,
+    /// For which commits it runs.
+    pub run: RunFor,
+    /// The Job: mended and allowed; its image is not pinned yet.
+    pub job: Value,
+}
+
+/// Something that must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// How long it may take.
+    pub timeout: Span,
+    /// Whether the preview can be Ready without it.
+    pub required: bool,
+    /// What is done to find out.
+    pub kind: CheckKind,
+}
+
+/// What is done to find out whether something holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CheckKind {
+    /// A request.
+    Http(HttpCheck),
+    /// A Job.
+    Job(Box<JobCheck>),
+}
+
 /// A request that must be answered as wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpCheck {
-    /// The check's name.
-    pub name: String,
     /// Path and query.
     pub path: String,
     /// The status that is wanted.
     pub status: u16,
     /// What the body must contain.
     pub contains: Option<String>,
-    /// How long it may take until it holds.
-    pub timeout: Span,
-    /// Whether the preview can be Ready without it.
-    pub required: bool,
+}
+
+/// A Job that tests the preview.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobCheck {
+    /// The Job: mended and allowed; its image is not pinned yet, and the collector not beside it.
+    pub job: Value,
+    /// What it leaves.
+    pub results: Results,
+    /// How often it is run again.
+    pub retries: u32,
+    /// The user it runs as.
+    pub user: i64,
 }
 
 /// Why nothing can stand up: the user must change something.
@@ -94,25 +141,56 @@ pub fn stack(
         }
     }
     let images = images(&template.images, &parameters, &mut faults);
-    let checks = checks(&template.checks, &parameters, &mut faults);
+    let jobs = jobs(template, &parameters, &mut faults);
+    let mut checks = checks(&template.checks, &parameters, &mut faults);
     if !faults.sentences.is_empty() {
         return Err(Refusals { undefined: faults.undefined, sentences: faults.sentences });
     }
+    // They are mended and judged like everything else that runs.
+    let own = rendered.len();
+    rendered.extend(jobs);
     let mended = if template.isolation.mend {
         mend(&rendered, &template.isolation)
     } else {
-        crate::mend::Mended { stack: rendered, notes: Vec::new() }
+        crate::mend::Mended { stack: rendered.clone(), notes: Vec::new() }
     };
     let mut sentences: Vec<String> = policy::refusals(&mended.stack, &allowance(template))
         .iter()
         .map(ToString::to_string)
         .collect();
     sentences.extend(unreachable(&template.expose, &mended.stack));
+    sentences.extend(taken(rendered.get(..own).unwrap_or_default()));
     if !sentences.is_empty() {
         return Err(Refusals { undefined: false, sentences });
     }
-    let objects = mended.stack.iter().map(plain).collect();
-    Ok(Stack { objects, images, checks, notes: mended.notes })
+    let mut objects: Vec<Value> = mended.stack.iter().map(plain).collect();
+    let prepare = part(template, &mut objects, &mut checks);
+    Ok(Stack { objects, images, prepare, checks, notes: mended.notes })
+}
+
+/// Takes the Jobs that are ours out of all objects, and gives the checks theirs.
+fn part(
+    template: &PreviewTemplateSpec,
+    objects: &mut Vec<Value>,
+    checks: &mut [Check],
+) -> Vec<Preparation> {
+    // Account by account may have been left out of those before them: ours are the last.
+    let count =
+        template.prepare.len() + template.checks.iter().filter(|one| one.job.is_some()).count();
+    let mut jobs = objects.split_off(objects.len().saturating_sub(count)).into_iter();
+    let preparation = |(task, job): (&Prepare, Value)| Preparation {
+        name: task.name.to_string(),
+        run: task.run,
+        job,
+    };
+    let prepare: Vec<Preparation> =
+        template.prepare.iter().zip(&mut jobs).map(preparation).collect();
+    for check in checks {
+        if let CheckKind::Job(check) = &mut check.kind {
+            check.job = jobs.next().unwrap_or_default();
+        }
+    }
+    prepare
 }
 
 #[derive(Default)]
@@ -203,27 +281,6 @@ fn is_tag(tag: &str) -> bool {
     tag.len() <= 128
         && tag.starts_with(word)
         && tag.chars().all(|letter| word(letter) || letter == '.' || letter == '-')
-}
-
-fn checks(list: &[Check], parameters: &Parameters, faults: &mut Faults) -> Vec<HttpCheck> {
-    let one = |check: &Check| {
-        let http = check.http.as_ref()?;
-        let whose = format!("check {}", check.name);
-        let path = faults.keep(&whose, parameters.render_text(&http.path, "http.path"));
-        let contains = http
-            .contains
-            .as_ref()
-            .and_then(|text| faults.keep(&whose, parameters.render_text(text, "http.contains")));
-        Some(HttpCheck {
-            name: check.name.to_string(),
-            path: path?,
-            status: http.status,
-            contains,
-            timeout: check.timeout.clone(),
-            required: check.required,
-        })
-    };
-    list.iter().filter_map(one).collect()
 }
 
 /// The Secrets a stack may name, as the template lists them.

@@ -52,8 +52,10 @@ impl PreviewSight {
     /// Its sleep, if it sleeps. The operator lets none fall asleep before the time of the last wish for its end.
     pub(crate) fn asleep(&self) -> Option<Sleep> {
         (self.status.phase == Some(Phase::Asleep)).then(|| {
+            let time = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+            // Who is told to sleep is told so again by a push: a wish from before it counts no more.
             let since: Option<Timestamp> =
-                self.status.since.as_deref().and_then(|since| since.parse().ok());
+                time(&self.status.since).max(time(&self.status.last_activity));
             let woken = since.is_some_and(|since| self.wanted.is_some_and(|wanted| wanted > since));
             let micros =
                 since.map_or(0, |since| u64::try_from(since.as_microsecond()).unwrap_or(0));

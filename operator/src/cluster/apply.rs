@@ -8,10 +8,15 @@ use serde_json::{Value, json};
 use understudy_core::{
     child::{Child, ObjectId},
     decide::{Act, Write, addressed, foreign, namespace_name},
+    desired::Desired,
     facts::{Facts, NamespaceSight},
     ownership,
+    run::{Begun, Judged},
 };
-use understudy_crds::{PreviewStatus, label::FINALIZER};
+use understudy_crds::{
+    PreviewStatus,
+    label::{self, FIELD_MANAGER, FINALIZER},
+};
 
 use super::{
     api::Error,
@@ -87,6 +92,10 @@ async fn one(world: &World, facts: &Facts, act: &Act) -> Result<Applied, Error> 
             // Nothing of a preview that goes is worth waiting for.
             world.api.delete(&pods, &json!({"gracePeriodSeconds": 1})).await?;
             world.inventory.note_pods_go(&facts.preview.uid);
+        }
+        Act::Begin { begun, job } => begin(world, facts, begun, job).await?,
+        Act::Judge { begun, judged, gone } => {
+            return judge(world, facts, (begun, judged), gone.as_deref()).await;
         }
     }
     Ok(Applied::Done)
@@ -194,6 +203,65 @@ async fn make_namespace(world: &World, facts: &Facts, object: &Value) -> Result<
     Ok(Applied::Done)
 }
 
+/// What is meant is noted, then its Job is made, and then that one's UID is noted: whoever comes after a death in
+/// between goes on from there, and a Job that somebody else made under that name never counts.
+async fn begin(world: &World, facts: &Facts, begun: &Begun, job: &Desired) -> Result<(), Error> {
+    let uid = &facts.preview.uid;
+    world.keeper.introduce(&facts.preview).await.map_err(kept)?;
+    world.keeper.begin(uid, begun).await.map_err(kept)?;
+    let namespace = namespace_name(facts);
+    let whole = addressed(job.object.clone(), &namespace, None);
+    let answer = match world
+        .api
+        .create(&path(&ObjectId { name: String::new(), ..job_id() }, &namespace), &whole)
+        .await
+    {
+        // Ours from before, or somebody's: only what we applied ourselves carries what we made of it.
+        Err(error) if error.is_taken() => {
+            let found = world.api.get(&path(&job.id, &namespace)).await?;
+            found.filter(|found| is_ours(found, job)).ok_or(error)?
+        }
+        answer => answer?,
+    };
+    world.inventory.note(&answer, Origin::Answer);
+    let made = answer.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
+    world.keeper.begin(uid, &Begun { uid: made, ..begun.clone() }).await.map_err(kept)
+}
+
+/// Keeps a verdict, unless it goes by the absence of a Job that a watch only had not shown.
+async fn judge(
+    world: &World,
+    facts: &Facts,
+    (begun, judged): (&Begun, &Judged),
+    gone: Option<&str>,
+) -> Result<Applied, Error> {
+    let id = ObjectId { name: begun.job.clone(), ..job_id() };
+    if let Some(gone) = gone
+        && let Some(found) = world.api.get(&path(&id, &namespace_name(facts))).await?
+        && found.pointer("/metadata/uid").and_then(Value::as_str) == Some(gone)
+    {
+        world.inventory.note(&found, Origin::Answer);
+        return Ok(Applied::Wait(SOON));
+    }
+    world.keeper.judge(&facts.preview.uid, begun, judged).await.map_err(kept)?;
+    Ok(Applied::Done)
+}
+
+/// Whether we made this Job: as it is to be, and under our name.
+fn is_ours(found: &Value, job: &Desired) -> bool {
+    let child = Child::read(found);
+    let made = child.managers.iter().any(|one| one.name == FIELD_MANAGER && !one.applies);
+    made && child.applied() == job.digest() && child.labels.contains_key(label::CHECK)
+}
+
+fn job_id() -> ObjectId {
+    ObjectId { api_version: "batch/v1".to_owned(), kind: "Job".to_owned(), name: String::new() }
+}
+
+fn kept(error: crate::evidence::keeper::KeepError) -> Error {
+    Error::Send { act: "the evidence store".to_owned(), source: error.into() }
+}
+
 async fn inside(world: &World, facts: &Facts, namespace: &str, write: &Write) -> Result<(), Error> {
     match write {
         Write::Apply { id, object, uid } => {
@@ -203,6 +271,12 @@ async fn inside(world: &World, facts: &Facts, namespace: &str, write: &Write) ->
             let unowned = ownership::lost(object, &Child::read(&answer));
             let place = (namespace.to_owned(), id.clone());
             world.inventory.note_unowned(&facts.preview.uid, &place, unowned);
+        }
+        Write::Create { id, object } => {
+            let object = addressed(object.clone(), namespace, None);
+            let of_all = ObjectId { name: String::new(), ..id.clone() };
+            let answer = world.api.create(&path(&of_all, namespace), &object).await?;
+            world.inventory.note(&answer, Origin::Answer);
         }
         Write::Generate { object, keys } => {
             let mut object = addressed(object.clone(), namespace, None);
@@ -259,6 +333,7 @@ async fn weighed(world: &World, facts: &Facts, act: &Act, error: Error) -> Resul
         Act::DeleteNamespace { .. } | Act::DeletePods if matches!(code, 404 | 409) => {
             Ok(Applied::Wait(SOON))
         }
+        Act::Write(Write::Create { .. }) if error.is_taken() => Ok(Applied::Wait(SOON)),
         Act::Write(Write::Generate { .. }) if error.is_taken() => {
             // It is there, and we did not know: Secrets are not watched.
             world.read_for(&facts.preview.uid, None);

@@ -9,6 +9,7 @@ use understudy_core::{
     decide::{copied, origin},
     facts::{Facts, Looked, Named, NamespaceSight, Preview, Sealed, Source},
     names,
+    run::Runs,
 };
 use understudy_crds::{PreviewEnvironment, PreviewTemplate, PreviewTemplateSpec, label};
 
@@ -131,6 +132,16 @@ pub(crate) async fn gather(world: &World, facts: &mut Facts) -> Result<(), Error
         secrets(world, facts, inputs).await?;
     }
     outside(world, facts);
+    if matches!(&facts.template, Named::There(template) if template.checks.iter().any(|one| one.job.is_some()))
+    {
+        facts.runs = world.keeper.runs(&facts.preview.uid).await;
+        if matches!(&facts.runs, Runs::Known(runs) if !runs.is_empty())
+            && let Err(error) = world.keeper.introduce(&facts.preview).await
+        {
+            facts.runs = Runs::Unknown(error.to_string());
+        }
+        facts.evidence = world.keeper.link(&facts.preview.uid);
+    }
     Ok(())
 }
 

@@ -204,6 +204,15 @@ impl Inventory {
         (own, children, pods)
     }
 
+    /// A pod by its UID: whose it is, its namespace, and what was seen of it.
+    pub(crate) fn pod(&self, uid: &str) -> Option<(String, (String, Pod))> {
+        let previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        previews.iter().find_map(|(owner, one)| {
+            let (_, namespace, pod) = one.pods.get(uid)?;
+            Some((owner.clone(), (namespace.clone(), pod.clone())))
+        })
+    }
+
     /// Forgets a preview that is gone.
     pub(crate) fn forget(&self, owner: &str) {
         let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);

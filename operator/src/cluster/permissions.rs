@@ -13,7 +13,7 @@ const FOLLOW: &[&str] = &["list", "watch"];
 
 /// Everywhere: our own kinds, namespaces, the binding by which we are given more inside previews, and
 /// sight of the kinds that previews are made of. No Secret, no log, no write inside a preview.
-const CLUSTER: [Rule; 11] = [
+const CLUSTER: [Rule; 12] = [
     Rule(&[GROUP], &["previewenvironments"], &["get", "list", "watch", "patch"]),
     Rule(&[GROUP], &["previewenvironments/status"], &["patch"]),
     Rule(&[GROUP], &["previewrepositories"], FOLLOW),
@@ -38,6 +38,8 @@ const CLUSTER: [Rule; 11] = [
     Rule(&["apps", "batch"], &["deployments", "statefulsets", "jobs", "cronjobs"], FOLLOW),
     Rule(&["networking.k8s.io", "policy"], &["networkpolicies", "poddisruptionbudgets"], FOLLOW),
     Rule(&[""], &["nodes"], &["list"]),
+    // Who brings the results of a check.
+    Rule(&["authentication.k8s.io"], &["tokenreviews"], &["create"]),
 ];
 
 const CHANGE: &[&str] = &["create", "patch", "delete"];

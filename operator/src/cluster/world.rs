@@ -21,6 +21,7 @@ use understudy_core::{
 use understudy_crds::label::GROUP;
 
 use super::{api::Api, inventory::Inventory, kinds::Kind};
+use crate::evidence::keeper::Keeper;
 use crate::{
     metrics::Metrics,
     outside::{answers::Answers, registry::Registries},
@@ -45,6 +46,8 @@ pub(crate) struct World {
     pub(crate) images: Answers<ImageKey, (Timestamp, ImageFound)>,
     /// How previews answered.
     pub(crate) probes: Answers<Probe, Probed>,
+    /// The runs of checks.
+    pub(crate) keeper: Keeper,
     /// Ends of logs.
     pub(crate) logs: Answers<LogEnd, Option<String>>,
     previews: Mutex<Writer<DynamicObject>>,
@@ -90,6 +93,7 @@ impl World {
         api: Api,
         settings: Settings,
         (registries, edge): (Registries, Option<String>),
+        keeper: Keeper,
         wake: UnboundedSender<ObjectRef<DynamicObject>>,
     ) -> Self {
         let mut previews = Writer::new(preview_kind());
@@ -105,6 +109,7 @@ impl World {
             edge,
             images: Answers::default(),
             probes: Answers::default(),
+            keeper,
             logs: Answers::default(),
             previews: Mutex::new(previews),
             refs: Mutex::default(),
@@ -166,6 +171,7 @@ impl World {
         lock(&self.read_for).remove(uid);
         lock(&self.confirmed).remove(uid);
         self.inventory.forget(uid);
+        self.keeper.forget(uid);
     }
 
     /// Whether a preview was asked for by name since we started.

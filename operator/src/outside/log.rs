@@ -1,8 +1,12 @@
 //! The end of a container's log, fit to be shown: bounded, without colours, and without the preview's own
 //! secrets.
 
+use k8s_openapi::ByteString;
 use serde_json::Value;
-use understudy_core::facts::LogEnd;
+use understudy_core::{
+    facts::LogEnd,
+    redact::{Known, Redactor, plain},
+};
 use understudy_crds::label;
 
 use crate::cluster::api::Api;
@@ -13,9 +17,6 @@ const BYTES: usize = 64 << 10;
 
 /// How the kubelet begins what it says instead of a log that is gone (`pkg/kubelet/kubelet_pods.go`).
 const GONE: &str = "unable to retrieve container logs for ";
-
-/// A secret shorter than this would blot out ordinary words.
-const SHORTEST_SECRET: usize = 6;
 
 /// Reads it; `None` if there is nothing to read.
 pub(crate) async fn end(api: &Api, log: &LogEnd) -> Option<String> {
@@ -42,70 +43,24 @@ pub(crate) async fn end(api: &Api, log: &LogEnd) -> Option<String> {
             }
         }
     }
-    Some(redacted(plain(&text?), &secrets(api, &log.namespace).await?))
+    Some(Redactor::new(&secrets(api, &log.namespace).await?).text(&plain(&text?)))
 }
 
 /// The values of every Secret of ours in that namespace; `None` if they cannot be read, and then nothing is
 /// shown.
-async fn secrets(api: &Api, namespace: &str) -> Option<Vec<String>> {
+pub(crate) async fn secrets(api: &Api, namespace: &str) -> Option<Vec<Known>> {
     let path =
         format!("/api/v1/namespaces/{namespace}/secrets?labelSelector={}", label::PREVIEW_UID);
     let list = api.get(&path).await.ok()??;
     let items = list.get("items").and_then(Value::as_array)?;
-    let values = items.iter().filter_map(|one| one.get("data")?.as_object()).flatten();
-    let mut found: Vec<String> = values
-        .filter_map(|(_, value)| {
-            let data = k8s_openapi::ByteString::clone(
-                &serde_json::from_value::<k8s_openapi::ByteString>(value.clone()).ok()?,
-            );
-            String::from_utf8(data.0).ok()
-        })
-        .flat_map(|value| value.lines().map(str::to_owned).collect::<Vec<_>>())
-        .filter(|value| value.trim().len() >= SHORTEST_SECRET)
-        .collect();
-    // A secret may be part of another.
-    found.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    Some(found)
-}
-
-fn redacted(mut text: String, secrets: &[String]) -> String {
-    for secret in secrets {
-        text = text.replace(secret.trim(), "[redacted]");
-    }
-    text
-}
-
-/// Without escape sequences and other control characters.
-fn plain(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        if letter == '\u{1b}' {
-            // A sequence ends with its first letter (ECMA-48).
-            if letters.next() == Some('[') {
-                for letter in letters.by_ref() {
-                    if letter.is_ascii_alphabetic() {
-                        break;
-                    }
-                }
-            }
-        } else if letter == '\n' || letter == '\t' || !letter.is_control() {
-            kept.push(letter);
+    let mut found = Vec::new();
+    for item in items {
+        let name = item.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let data = item.get("data").and_then(Value::as_object);
+        for (key, value) in data.into_iter().flatten() {
+            let data: ByteString = serde_json::from_value(value.clone()).ok()?;
+            found.push(Known { name: format!("{name}/{key}"), value: data.0 });
         }
     }
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{plain, redacted};
-
-    #[test]
-    fn colours_and_secrets_do_not_show() {
-        let text = plain("\u{1b}[31merror\u{1b}[0m: password hunter22 \u{7}refused\n");
-        assert_eq!(
-            redacted(text, &["hunter22".to_owned()]),
-            "error: password [redacted] refused\n"
-        );
-    }
+    Some(found)
 }

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use http::{Request, header};
+use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use tokio::net::TcpStream;
-use understudy_core::facts::{Probe, Probed};
+use understudy_core::facts::{Probe, Probed, Silence};
 use understudy_edge::PAGE;
 
 use crate::cluster::api::Api;
@@ -30,26 +30,45 @@ pub(crate) async fn probe(api: &Api, edge: Option<&str>, probe: &Probe) -> Probe
         }
     };
     let answer = tokio::time::timeout(PATIENCE, asked).await;
-    let answer =
-        answer.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())));
+    let answer = answer.unwrap_or_else(|_| {
+        Err(Silence::Preview(format!("no answer within {} s", PATIENCE.as_secs())))
+    });
     Probed { at, answered: Timestamp::now(), answer }
 }
 
 /// Through the API server's Service proxy.
-async fn proxied(api: &Api, probe: &Probe) -> Result<(u16, bool), String> {
+async fn proxied(api: &Api, probe: &Probe) -> Result<(u16, bool), Silence> {
     let path = format!(
         "/api/v1/namespaces/{}/services/http:{}:{}/proxy{}",
         probe.namespace, probe.service, probe.port, probe.path
     );
     match api.read(&path, BODY).await {
-        Err(error) => Err(format!("the API server cannot be reached ({})", error.word())),
+        Err(error) => {
+            Err(Silence::Way(format!("the API server cannot be reached ({})", error.word())))
+        }
         Ok((status, body)) => judged(probe, status, &body),
     }
 }
 
+/// What a page of the edge says of a preview.
+fn of_the_edge(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "the edge does not know its host yet",
+        StatusCode::GONE => "the edge says that it is closed",
+        StatusCode::SERVICE_UNAVAILABLE => "no pod behind it is ready",
+        StatusCode::BAD_GATEWAY => "no pod behind it takes connections on that port",
+        StatusCode::GATEWAY_TIMEOUT => "its pod took too long to answer",
+        _ => "the edge refused the request",
+    }
+}
+
 /// Through the edge, by the host that visitors ask for.
-async fn through(edge: &str, probe: &Probe) -> Result<(u16, bool), String> {
-    let away = |error: &dyn std::fmt::Display| format!("the edge cannot be reached ({error})");
+async fn through(edge: &str, probe: &Probe) -> Result<(u16, bool), Silence> {
+    let away = |error: &dyn std::fmt::Display| {
+        Silence::Way(format!("the edge at {edge} (`--edge-address`) cannot be reached: {error}"))
+    };
+    let broke =
+        |error: &dyn std::fmt::Display| Silence::Preview(format!("its answer broke off ({error})"));
     let stream = TcpStream::connect(edge).await.map_err(|error| away(&error))?;
     let handshake = http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| away(&error))?;
@@ -59,12 +78,12 @@ async fn through(edge: &str, probe: &Probe) -> Result<(u16, bool), String> {
         .header(header::USER_AGENT, concat!("understudy/", env!("CARGO_PKG_VERSION")))
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Silence::Preview(error.to_string()))?;
     let answer = sender.send_request(request).await.map_err(|error| away(&error))?;
     let (head, mut body) = answer.into_parts();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("its answer broke off ({error})"))?;
+        let frame = frame.map_err(|error| broke(&error))?;
         let Some(data) = frame.data_ref() else { continue };
         bytes.extend(data.iter().take(BODY.saturating_sub(bytes.len())));
         if bytes.len() >= BODY {
@@ -73,21 +92,21 @@ async fn through(edge: &str, probe: &Probe) -> Result<(u16, bool), String> {
     }
     connection.abort();
     let text = String::from_utf8_lossy(&bytes);
-    // What the edge says by itself is no answer of the preview.
+    // What the edge says by itself is no answer of the preview, and its words may be those of a status.
     if head.headers.contains_key(PAGE) {
-        return Err(text.lines().next().unwrap_or_default().to_owned());
+        return Err(Silence::Preview(of_the_edge(head.status).to_owned()));
     }
     let holds = probe.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()));
     Ok((head.status.as_u16(), holds))
 }
 
-fn judged(probe: &Probe, status: u16, body: &[u8]) -> Result<(u16, bool), String> {
+fn judged(probe: &Probe, status: u16, body: &[u8]) -> Result<(u16, bool), Silence> {
     // The API server's own refusals look like this; what the preview itself answers may be anything else.
     let own: Option<serde_json::Value> =
         (status >= 400).then(|| serde_json::from_slice(body).ok()).flatten();
     let own = own.filter(|own| own.get("kind").is_some_and(|kind| kind == "Status"));
     if let Some(why) = own.as_ref().and_then(|own| own.get("message")?.as_str()) {
-        return Err(why.to_owned());
+        return Err(Silence::Preview(why.to_owned()));
     }
     let text = String::from_utf8_lossy(body);
     Ok((status, probe.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()))))

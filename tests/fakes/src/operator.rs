@@ -10,9 +10,12 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
-use understudy_bed::{Bed, Error, Result, command};
+use understudy_bed::{Bed, Error, Home, Result, command, image};
 
 use crate::cluster::HOME;
+
+/// The program's image in a bed's registry.
+const IMAGE: &str = "understudy/understudy:test";
 
 static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
 
@@ -33,6 +36,24 @@ impl Operator {
         compile.args(["build", "--quiet", "--locked", "--release"]);
         compile.arg("--package=understudy-operator").current_dir(env!("CARGO_MANIFEST_DIR"));
         command::built(&mut compile)
+    }
+
+    /// Builds the image of the program on this machine and pushes it to a bed's registry; returns the name pods use.
+    pub fn image(home: &Home, bed: &Bed) -> Result<String> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut compile = std::process::Command::new(cargo);
+        compile
+            .args(["build", "--quiet", "--locked", "--package=understudy-operator"])
+            .args(["--profile=bed", "--target=x86_64-unknown-linux-gnu"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            // It would win over the flags below.
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env("RUSTFLAGS", "-C target-feature=+crt-static");
+        let program = command::built(&mut compile)?;
+        let context = program.parent().unwrap_or(Path::new("."));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+        let more = ["--quiet".to_owned(), format!("--build-context=build={}", context.display())];
+        image::build(home, bed, &folder, IMAGE, &more)
     }
 
     /// From now on everything in this process runs that program instead of the one that was built beside it.
@@ -75,6 +96,11 @@ impl Operator {
         ];
         if !more.iter().any(|word| word.starts_with("--admin-listen")) {
             arguments.push("--admin-listen=127.0.0.1:0".to_owned());
+        }
+        for port in ["--evidence-listen", "--pages-listen"] {
+            if !more.iter().any(|word| word.starts_with(port)) {
+                arguments.push(format!("{port}=127.0.0.1:0"));
+            }
         }
         arguments.extend(more.iter().map(|word| (*word).to_owned()));
         let log = folder.join("operator.log");

@@ -30,6 +30,15 @@ const DEFECT: &str =
 /// Builds web front and API at that commit and pushes them; returns the name pods use. The API of a
 /// `broken` build ends with code 1 whenever it is started.
 pub fn build(home: &Home, bed: &Bed, commit: &str, broken: bool) -> Result<String> {
+    stamped(home, bed, commit, broken.then(|| format!("BREAK={DEFECT}")))
+}
+
+/// The same, but everything runs and the page's button does nothing.
+pub fn dumb(home: &Home, bed: &Bed, commit: &str) -> Result<String> {
+    stamped(home, bed, commit, Some("DUMB=its click is not sent".to_owned()))
+}
+
+fn stamped(home: &Home, bed: &Bed, commit: &str, fault: Option<String>) -> Result<String> {
     let program = program()?;
     let context = program.parent().unwrap_or(Path::new("."));
     let mut more = vec![
@@ -37,9 +46,7 @@ pub fn build(home: &Home, bed: &Bed, commit: &str, broken: bool) -> Result<Strin
         format!("--build-context=build={}", context.display()),
         format!("--build-arg=COMMIT={commit}"),
     ];
-    if broken {
-        more.push(format!("--build-arg=BREAK={DEFECT}"));
-    }
+    more.extend(fault.map(|fault| format!("--build-arg={fault}")));
     image::build(home, bed, &folder(), &format!("{IMAGE}:{commit}"), &more)
 }
 

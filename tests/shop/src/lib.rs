@@ -5,7 +5,7 @@
 
 mod images;
 
-pub use images::{BROWSER, DATABASE, IMAGE, browser, build, database, registry};
+pub use images::{BROWSER, DATABASE, IMAGE, browser, build, database, dumb, registry};
 
 use serde_json::Value;
 
@@ -21,6 +21,27 @@ pub const SPEC: &str = include_str!("../browser/specs/shop.spec.js");
 /// Never: the text is part of the program, and a test reads it.
 pub fn template() -> Value {
     serde_saphyr::from_str(TEMPLATE).expect("preview.yaml is YAML")
+}
+
+/// [`template()`] without the Jobs: its API makes and fills the tables by itself, and a request is its only check.
+///
+/// # Panics
+/// Never: a test reads it.
+pub fn alone() -> Value {
+    let mut template = template();
+    let spec = template.get_mut("spec").and_then(Value::as_object_mut).expect("a spec");
+    spec.remove("prepare");
+    if let Some(checks) = spec.get_mut("checks").and_then(Value::as_array_mut) {
+        checks.retain(|check| check.get("job").is_none());
+    }
+    let stack = template.pointer_mut("/spec/source/inline").and_then(Value::as_array_mut);
+    let arguments = "/spec/template/spec/containers/0/args";
+    for arguments in stack.into_iter().flatten().filter_map(|one| one.pointer_mut(arguments)) {
+        if *arguments == serde_json::json!(["api"]) {
+            *arguments = serde_json::json!(["api", "--fill"]);
+        }
+    }
+    template
 }
 
 #[cfg(test)]

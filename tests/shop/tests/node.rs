@@ -16,7 +16,7 @@ const BROKEN: &str = "c3c3c3c3d0e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4";
 /// Applies the template's stack as it is at that commit.
 fn apply(namespace: &Namespace, commit: &str) -> Result<()> {
     let parameters = Parameters::default().with("commit.sha", commit);
-    let template = understudy_shop::template();
+    let template = understudy_shop::alone();
     let stack = template.pointer("/spec/source/inline").expect("a stack");
     let stack = parameters.render(stack).expect("the commit is its only parameter");
     namespace.apply(stack.as_array().expect("a list"))

@@ -15,12 +15,15 @@ use super::{
 };
 use crate::{
     desired::digest,
-    facts::{Facts, Probe, Probed},
-    stack::{HttpCheck, Stack},
+    facts::{Facts, Probe, Probed, Silence},
+    stack::{Check, HttpCheck},
 };
 
 /// Between two tries.
 const PAUSE: SignedDuration = SignedDuration::from_millis(500);
+
+/// The same once it took so long that somebody has to act.
+const LONG_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// How long a preview's address may stay silent although everything runs.
 const ROUTE_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -29,9 +32,11 @@ const ROUTE_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 const WORTH_A_WORD: SignedDuration = SignedDuration::from_secs(5);
 
 /// What the checks came to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Checked {
     pub(super) results: Vec<CheckResult>,
+    /// Whether one is running.
+    pub(super) open: bool,
     /// When the next try is due, while one is running.
     pub(super) next: Option<Timestamp>,
 }
@@ -47,15 +52,19 @@ pub(super) fn route(
     let probed = facts.probes.get(&probe);
     // Answers are not kept for ever, nor over a restart: that nobody asked yet says nothing about the route.
     let Some(Probed { answer, .. }) = probed else {
-        let next = ask(facts, probe, None, asks);
+        let next = ask(facts, probe, None, (since, asks));
         return Err(Stop { next: Some(next), ..Stop::quiet("waiting for the first answer") });
     };
     let why = match answer {
         Ok((status, _)) if *status < 500 => return Ok(()),
         Ok((status, _)) => format!("HTTP {status}"),
-        Err(why) => why.clone(),
+        Err(Silence::Preview(why)) => why.clone(),
+        Err(Silence::Way(why)) => {
+            let next = ask(facts, probe, probed, (since, asks));
+            return Err(Stop::waiting(Reason::Failed, why.clone(), next));
+        }
     };
-    let next = ask(facts, probe, probed, asks);
+    let next = ask(facts, probe, probed, (since, asks));
     if facts.now >= later(since, ROUTE_PATIENCE) {
         let message = format!(
             "everything runs, but Service {} does not answer: {why}",
@@ -69,69 +78,73 @@ pub(super) fn route(
     Err(Stop::progressing("waiting for the first answer".to_owned(), Some(next)))
 }
 
-/// Every check, on this commit. `since` is when the commit was first proved to be served.
-pub(super) fn checks(
+/// One check, on this commit. `since` is when the commit was first proved to be served.
+pub(super) fn check(
     facts: &Facts,
-    template: &PreviewTemplateSpec,
-    stack: &Stack,
+    (template, check, http): (&PreviewTemplateSpec, &Check, &HttpCheck),
     (since, stands): (Timestamp, &str),
     asks: &mut Vec<Ask>,
-) -> Checked {
-    let mut checked = Checked { results: Vec::new(), next: None };
+    checked: &mut Checked,
+) {
     let commit = &facts.preview.spec.commit;
-    for check in &stack.checks {
-        let judged = digest(&json!([check.path, check.status, check.contains, stands]));
-        let noted = facts.preview.status.checks.iter().find(|one| {
-            one.name == check.name
-                && one.commit == *commit
-                && one.judged.as_ref() == Some(&judged)
-                && one.verdict != Verdict::Running
-        });
-        let result = match noted {
-            // The first result stands, for this check of these pods.
-            Some(noted) => noted.clone(),
-            None => look(facts, template, check, (since, stands), (&mut *asks, &mut checked.next)),
-        };
-        checked.results.push(CheckResult { judged: Some(judged), ..result });
-    }
-    checked
+    let judged = digest(&json!([http.path, http.status, http.contains, stands]));
+    let noted = facts.preview.status.checks.iter().find(|one| {
+        one.name == check.name
+            && one.commit == *commit
+            && one.judged.as_ref() == Some(&judged)
+            && one.verdict != Verdict::Running
+    });
+    let result = match noted {
+        // The first result stands, for this check of these pods.
+        Some(noted) => noted.clone(),
+        None => look(facts, (template, check, http), (since, stands), (asks, &mut checked.next)),
+    };
+    checked.open |= result.verdict == Verdict::Running;
+    checked.results.push(CheckResult { judged: Some(judged), ..result });
 }
 
 fn look(
     facts: &Facts,
-    template: &PreviewTemplateSpec,
-    check: &HttpCheck,
+    (template, check, http): (&PreviewTemplateSpec, &Check, &HttpCheck),
     (since, stands): (Timestamp, &str),
     (asks, next): (&mut Vec<Ask>, &mut Option<Timestamp>),
 ) -> CheckResult {
     let commit = &facts.preview.spec.commit;
-    let contains = check.contains.clone();
-    let Some(probe) = probe(facts, template, stands, (&check.path, contains)) else {
+    let contains = http.contains.clone();
+    let Some(probe) = probe(facts, template, stands, (&http.path, contains)) else {
         return result(check, commit, Verdict::NotProven, None, "nothing is exposed");
     };
     let probed = facts.probes.get(&probe).filter(|probed| probed.at >= since);
     let seconds = |at: Timestamp| Some(rounded(since.duration_until(at)));
     if let Some(probed) = probed {
-        let met = matches!(&probed.answer, Ok((status, true)) if *status == check.status);
+        let met = matches!(&probed.answer, Ok((status, true)) if *status == http.status);
         if met {
-            let message = format!("{} answered {}", check.path, check.status);
+            let message = format!("{} answered {}", http.path, http.status);
             return result(check, commit, Verdict::Passed, seconds(probed.answered), &message);
         }
         if facts.now >= later(since, length(&check.timeout)) {
-            let message = format!("{} after {}", unmet(check, probed), check.timeout);
+            let message = format!("{} after {}", unmet(http, probed), check.timeout);
             let verdict = if probed.answer.is_ok() { Verdict::Failed } else { Verdict::NotProven };
+            // While nothing leads there nobody can tell.
+            if let Err(Silence::Way(why)) = &probed.answer {
+                let due = ask(facts, probe, Some(probed), (since, asks));
+                *next = Some(next.map_or(due, |next| next.min(due)));
+                return result(check, commit, Verdict::Running, None, why);
+            }
             return result(check, commit, verdict, seconds(probed.answered), &message);
         }
     }
-    let due = ask(facts, probe, probed, asks);
+    let due = ask(facts, probe, probed, (since, asks));
     *next = Some(next.map_or(due, |next| next.min(due)));
-    result(check, commit, Verdict::Running, None, &format!("asking for {}", check.path))
+    result(check, commit, Verdict::Running, None, &format!("asking for {}", http.path))
 }
 
 fn unmet(check: &HttpCheck, probed: &Probed) -> String {
     let path = &check.path;
     match &probed.answer {
-        Err(why) => format!("{path} did not answer: {why}"),
+        Err(Silence::Preview(why) | Silence::Way(why)) => {
+            format!("{path} did not answer: {why}")
+        }
         Ok((status, _)) if *status != check.status => {
             format!("{path} answered {status} instead of {}", check.status)
         }
@@ -144,7 +157,7 @@ fn unmet(check: &HttpCheck, probed: &Probed) -> String {
 }
 
 fn result(
-    check: &HttpCheck,
+    check: &Check,
     commit: &CommitSha,
     verdict: Verdict,
     seconds: Option<f64>,
@@ -152,7 +165,18 @@ fn result(
 ) -> CheckResult {
     let (name, commit) = (check.name.clone(), commit.clone());
     let message = Some(super::status::cut(message, 1000));
-    CheckResult { name, verdict, commit, attempt: 1, seconds, message, judged: None }
+    CheckResult {
+        name,
+        verdict,
+        commit,
+        attempt: 1,
+        tests: None,
+        evidence: None,
+        seconds,
+        message,
+        first: None,
+        judged: None,
+    }
 }
 
 /// Seconds with two decimals.
@@ -180,11 +204,18 @@ fn probe(
 }
 
 /// Asks again when it is time; says when that is.
-fn ask(facts: &Facts, probe: Probe, probed: Option<&Probed>, asks: &mut Vec<Ask>) -> Timestamp {
-    let due = probed.map_or(facts.now, |probed| later(probed.answered, PAUSE));
+fn ask(
+    facts: &Facts,
+    probe: Probe,
+    probed: Option<&Probed>,
+    (since, asks): (Timestamp, &mut Vec<Ask>),
+) -> Timestamp {
+    let long = facts.now >= later(since, ROUTE_PATIENCE);
+    let pause = if long { LONG_PAUSE } else { PAUSE };
+    let due = probed.map_or(facts.now, |probed| later(probed.answered, pause));
     if due <= facts.now {
         asks.push(Ask::Probe(probe));
-        return later(facts.now, PAUSE);
+        return later(facts.now, pause);
     }
     due
 }

@@ -26,6 +26,13 @@ pub enum Write {
         /// The object it is meant for.
         uid: Option<String>,
     },
+    /// Creation: if one of its name is there already, it stays.
+    Create {
+        /// Which.
+        id: ObjectId,
+        /// The whole of it.
+        object: Value,
+    },
     /// A Secret with random values; one that is there already stays.
     Generate {
         /// The Secret without its values.
@@ -61,8 +68,8 @@ pub(super) enum OnFight {
 }
 
 /// The writes for these objects, and the fights that were given up.
-pub(super) fn differences(
-    desired: &[Desired],
+pub(super) fn differences<'desired>(
+    desired: impl IntoIterator<Item = &'desired Desired>,
     children: &BTreeMap<ObjectId, Child>,
     on_fight: OnFight,
 ) -> (Vec<Write>, Vec<Fight>) {

@@ -8,15 +8,19 @@ mod diff;
 mod failure;
 mod grants;
 mod images;
+mod judging;
 mod lifetime;
+mod preparation;
 mod rest;
 mod rollout;
+mod runs;
 mod sentences;
 mod stages;
 mod status;
 mod stop;
 mod teardown;
 mod trouble;
+mod verdict;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -28,11 +32,14 @@ pub use grants::copied;
 pub use rest::AWAKE_AT_LEAST;
 pub use stop::Stop;
 pub use trouble::telling_line;
+pub use verdict::COLLECTOR;
 
 use crate::{
+    desired::Desired,
     facts::{Facts, LogEnd, NamespaceSight, Probe},
     hosts::{self, Hosts},
     names::{self, Origin},
+    run::{Begun, Judged},
 };
 
 /// What is to be done now.
@@ -65,6 +72,22 @@ pub enum Act {
     RepairNamespace(Value),
     /// A write inside the namespace.
     Write(Write),
+    /// Begins a run of a check: notes it, makes its Job, and notes that one's UID. Whatever of it is done already stays.
+    Begin {
+        /// What it is begun as.
+        begun: Box<Begun>,
+        /// Its Job.
+        job: Box<Desired>,
+    },
+    /// Keeps the verdict on a run, if there is none yet.
+    Judge {
+        /// The run.
+        begun: Box<Begun>,
+        /// The verdict.
+        judged: Box<Judged>,
+        /// Only if the Job with that UID is really gone.
+        gone: Option<String>,
+    },
     /// Deletes the namespace, if it is still this very one.
     DeleteNamespace {
         /// Its UID.

@@ -26,10 +26,26 @@ pub(super) enum Rollout {
     Broken(Trouble),
 }
 
-/// Looks at every workload of the stack.
-pub(super) fn rollout(desired: &[Desired], facts: &Facts) -> Rollout {
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of the stack: nothing else of it may run.
+    Whole,
+    /// What the rest waits for.
+    Part,
+}
+
+/// Looks at the workloads of the stack.
+pub(super) fn rollout<'desired>(
+    desired: impl Iterator<Item = &'desired Desired>,
+    extent: Extent,
+    facts: &Facts,
+) -> Rollout {
+    let desired: Vec<&Desired> = desired.collect();
+    let desired = desired.as_slice();
     let states: BTreeMap<&ObjectId, State> = desired
         .iter()
+        .copied()
         .filter(|one| pod_template(&one.id.kind).is_some() && one.id.kind != "CronJob")
         .map(|one| (&one.id, state(one, facts)))
         .collect();
@@ -40,13 +56,14 @@ pub(super) fn rollout(desired: &[Desired], facts: &Facts) -> Rollout {
     // What runs may be about to end again.
     let shaky = desired
         .iter()
+        .copied()
         .filter(|one| states.get(&one.id) == Some(&State::Done))
         .find_map(|one| trouble(one, &open, facts));
     if let Some(trouble) = shaky {
         return Rollout::Broken(trouble);
     }
     if open.is_empty() {
-        return if leftovers(desired, facts) { under_way } else { Rollout::Complete };
+        return if leftovers(desired, extent, facts) { under_way } else { Rollout::Complete };
     }
     for one in desired {
         let Some(state) = states.get(&one.id) else { continue };
@@ -59,7 +76,8 @@ pub(super) fn rollout(desired: &[Desired], facts: &Facts) -> Rollout {
             return Rollout::Broken(trouble);
         }
     }
-    if let Some(pod) = facts.pods.iter().find(|pod| pod.unschedulable.is_some() && !pod.deleting) {
+    let stuck = |pod: &&Pod| pod.unschedulable.is_some() && !pod.deleting && !pod.is_task();
+    if let Some(pod) = facts.pods.iter().find(stuck) {
         let why = pod.unschedulable.clone().unwrap_or_default();
         return Rollout::Progressing(format!("pod {} cannot be scheduled yet: {why}", pod.name));
     }
@@ -190,15 +208,18 @@ fn trouble(one: &Desired, open: &[&ObjectId], facts: &Facts) -> Option<Trouble> 
 }
 
 /// Pods of templates that are no longer desired, or that go: until they are away, two commits answer.
-fn leftovers(desired: &[Desired], facts: &Facts) -> bool {
+fn leftovers(desired: &[&Desired], extent: Extent, facts: &Facts) -> bool {
     let wanted: BTreeMap<String, &str> = desired
         .iter()
         .filter(|one| pod_template(&one.id.kind).is_some())
         .map(|one| (workload(&one.id), template(one)))
         .collect();
     let old = |pod: &&Pod| {
-        let current = wanted.get(&pod.workload).is_some_and(|template| *template == pod.template);
-        !pod.is_over() && (pod.deleting || !current)
+        let Some(wanted) = wanted.get(&pod.workload) else {
+            return extent == Extent::Whole && !(pod.is_over() || pod.is_task());
+        };
+        let current = *wanted == pod.template;
+        !(pod.is_over() || pod.is_task()) && (pod.deleting || !current)
     };
     facts.pods.iter().any(|pod| old(&pod))
 }

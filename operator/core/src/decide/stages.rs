@@ -8,26 +8,30 @@ use understudy_crds::{
     PreviewTemplateSpec,
     condition::{ConditionType, Reason},
     label,
-    status::{Phase, PinnedImage, Verdict},
+    status::{Phase, PinnedImage},
 };
 
 use super::{
-    Act, Ask, Decision, checks,
+    Act, Ask, Decision,
+    checks::{self},
     diff::{self, OnFight},
     grants, images,
     lifetime::{Lifetime, later},
+    preparation::{self, Preparation, preparation},
     rest::{Rest, rest},
-    rollout::{Rollout, contradiction, rollout},
+    rollout::{Extent, Rollout, contradiction, rollout},
+    runs,
     sentences::{joined, legible},
     status::{Said, said},
     stop::{Kind, Stop},
     teardown::life,
+    trouble::Trouble,
 };
 use crate::{
     child::{Child, ObjectId},
     desired::{self, Desired, Owner, Pins, Rank},
     facts::{Facts, Named, NamespaceSight},
-    stack::{Stack, stack},
+    stack::stack,
 };
 
 /// How long after a wish for it a wake goes without a word.
@@ -139,7 +143,8 @@ impl Way<'_> {
         let objects = desired::objects(owner, &stack, &hosts, &pins);
         let stands = stands(facts, template, &objects);
         desired.extend(objects);
-        let deployed = self.deploy(&fences, &desired, template);
+        let jobs = desired::preparations(owner, &stack, &hosts, (&pins, ""));
+        let deployed = self.deploy(&fences, (&desired, &jobs), template);
         if asleep {
             // Whatever is still on its way out: nobody is to be let in any more.
             return Ok(Phase::Asleep);
@@ -149,12 +154,13 @@ impl Way<'_> {
         if let Some(contradiction) = contradiction(facts) {
             return Err(Stop::progressing(contradiction, None));
         }
-        let since = facts.pods.iter().filter_map(|pod| pod.ready_since).max();
+        let own = facts.pods.iter().filter(|pod| !pod.is_task());
+        let since = own.filter_map(|pod| pod.ready_since).max();
         let since = since.unwrap_or(facts.preview.created);
         checks::route(facts, template, (since, &stands), &mut self.asks)?;
         self.served = true;
         self.stage = ConditionType::Checked;
-        self.check(template, &stack, &stands)
+        self.check(template, (&stack, &hosts, &pins), &stands)
     }
 
     /// The namespace and every guard of it: all stand, or are among the acts, before anything else.
@@ -169,7 +175,8 @@ impl Way<'_> {
         }
         let name = super::namespace_name(facts);
         let wanted = desired::namespace(owner, &name, &template.isolation);
-        let fences = desired::fences(owner, &template.isolation, &facts.settings);
+        let collects = template.checks.iter().any(|check| check.job.is_some());
+        let fences = desired::fences(owner, &template.isolation, &facts.settings, collects);
         let child = match &facts.namespace {
             NamespaceSight::There(child) => child,
             NamespaceSight::Absent { .. } => {
@@ -226,77 +233,70 @@ impl Way<'_> {
     fn deploy(
         &mut self,
         fences: &[Desired],
-        desired: &[Desired],
+        (desired, jobs): (&[Desired], &[Desired]),
         template: &PreviewTemplateSpec,
     ) -> Result<(), Stop> {
         let facts = self.facts;
+        self.acts.extend(runs::outdated(facts));
         let granted = grants::granted(template, facts);
         // Before anything runs that may not have them.
         self.acts.extend(grants::withdrawn(template, facts, &granted).map(Act::Write));
-        let (writes, fights) = diff::differences(desired, &facts.children, OnFight::GiveIn);
+        // Whoever sleeps was prepared before, and is not again when it wakes.
+        let asleep = self.rest.is_some_and(|rest| rest.asleep);
+        let prepared = if asleep { Preparation::Done } else { preparation(jobs, facts) };
+        let whole = prepared == Preparation::Done;
+        let now = |one: &&Desired| whole || one.rank < Rank::Workload;
+        let (writes, fights) =
+            diff::differences(desired.iter().filter(now), &facts.children, OnFight::GiveIn);
         self.acts.extend(writes.into_iter().map(Act::Write));
-        let kept: BTreeSet<&ObjectId> = fences.iter().chain(desired).map(|one| &one.id).collect();
+        let kept: BTreeSet<&ObjectId> =
+            fences.iter().chain(desired).chain(jobs).map(|one| &one.id).collect();
         // A granted Secret is planned only while its source was just read.
         let granted = |id: &ObjectId| id.kind == "Secret" && granted.contains(&id.name);
-        let surplus = diff::surplus(&facts.children, |id| kept.contains(id) || granted(id));
+        let check = |id: &ObjectId| facts.children.get(id).is_some_and(runs::is_check);
+        let surplus =
+            diff::surplus(&facts.children, |id| kept.contains(id) || granted(id) || check(id));
         let surplus: Vec<Act> =
             surplus.map(Act::Write).filter(|act| !self.acts.contains(act)).collect();
         self.acts.extend(surplus);
         if let Some(fight) = fights.first() {
             return Err(contested(fight));
         }
-        match rollout(desired, facts) {
-            Rollout::Complete => Ok(()),
+        let extent = if whole { Extent::Whole } else { Extent::Part };
+        match rollout(desired.iter().filter(now), extent, facts) {
+            Rollout::Complete => self.prepare(prepared),
             Rollout::Progressing(message) => Err(Stop::progressing(message, None)),
-            Rollout::Broken(trouble) => {
-                if let Some(log) = trouble.unread {
-                    self.asks.push(Ask::Log(log));
-                    return Err(Stop::quiet(trouble.sentence));
-                }
-                let withheld = grants::withheld(facts);
-                Err(Stop::broken(trouble.reason, trouble.sentence + &withheld, trouble.next))
-            }
+            Rollout::Broken(trouble) => Err(self.broken(trouble)),
         }
     }
 
-    fn check(
-        &mut self,
-        template: &PreviewTemplateSpec,
-        stack: &Stack,
-        stands: &str,
-    ) -> Result<Phase, Stop> {
-        let facts = self.facts;
-        let status = &facts.preview.status;
-        let current = status.commit.as_ref() == Some(&facts.preview.spec.commit);
-        let noted = status.since.as_ref().and_then(|since| since.parse().ok());
-        let since: Timestamp = match (status.phase, noted) {
-            (Some(Phase::Checking), Some(noted)) if current => noted,
-            _ => facts.now,
-        };
-        let checked = checks::checks(facts, template, stack, (since, stands), &mut self.asks);
-        let required =
-            |name: &str| stack.checks.iter().any(|check| check.name == name && check.required);
-        let bad = checked
-            .results
-            .iter()
-            .filter(|one| required(&one.name))
-            .find(|one| matches!(one.verdict, Verdict::Failed | Verdict::NotProven));
-        let outcome = if let Some(next) = checked.next {
-            Err(Stop::progressing("checks are running", Some(next)))
-        } else if let Some(bad) = bad {
-            let reason = if bad.verdict == Verdict::Failed {
-                Reason::CheckFailed
-            } else {
-                Reason::NotProven
-            };
-            let message =
-                format!("check {}: {}", bad.name, bad.message.as_deref().unwrap_or_default());
-            Err(Stop::broken(reason, message, None))
-        } else {
-            Ok(Phase::Ready)
-        };
-        self.results = Some(checked.results);
-        outcome
+    /// What the rest of the stack waits for runs: now the Jobs, one by one.
+    fn prepare(&mut self, prepared: Preparation<'_>) -> Result<(), Stop> {
+        match prepared {
+            Preparation::Done => Ok(()),
+            Preparation::Begin(job) => {
+                self.acts.push(preparation::begin(job));
+                Err(Stop::progressing(format!("{} begins", job.id.words()), None))
+            }
+            Preparation::Runs(job, None) => {
+                Err(Stop::progressing(format!("{} runs", job.id.words()), None))
+            }
+            Preparation::Runs(job, Some(why)) => {
+                let message = format!("{} cannot be scheduled yet: {why}", job.id.words());
+                Err(Stop::progressing(message, None))
+            }
+            Preparation::Failed(trouble) => Err(self.broken(trouble)),
+        }
+    }
+
+    /// Trouble is told with the log line that matters, once that was read.
+    fn broken(&mut self, trouble: Trouble) -> Stop {
+        if let Some(log) = trouble.unread {
+            self.asks.push(Ask::Log(log));
+            return Stop::quiet(trouble.sentence);
+        }
+        let withheld = grants::withheld(self.facts);
+        Stop::broken(trouble.reason, trouble.sentence + &withheld, trouble.next)
     }
 }
 

@@ -60,6 +60,7 @@ fn fresh() -> Facts {
         edge: None,
         wakes: true,
         awake_at_least: AWAKE_AT_LEAST,
+        collecting: None,
         operator: Identity::User("understudy".to_owned()),
     };
     let preview = Preview {
@@ -220,6 +221,7 @@ fn crash_counts_only_once_the_database_is_ready() {
                     reason: "Error".to_owned(),
                     message: "error: no database".to_owned(),
                     started: Some(began),
+                    finished: None,
                 });
             }
         }

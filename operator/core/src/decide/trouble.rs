@@ -101,7 +101,7 @@ fn not_starting(
     Trouble { unread, ..Trouble::new(Reason::ContainerNotStarting, sentence) }
 }
 
-fn log_end(pod: &Pod, container: &Container, words: String, facts: &Facts) -> LogEnd {
+pub(super) fn log_end(pod: &Pod, container: &Container, words: String, facts: &Facts) -> LogEnd {
     LogEnd {
         namespace: super::namespace_name(facts),
         pod: pod.name.clone(),

@@ -116,7 +116,7 @@ const LIFECYCLE: &[&str] = &[
 ];
 
 /// Every step. Suites that share a bed run their tests side by side; those that make beds, one by one.
-pub const STEPS: [Step; 27] = [
+pub const STEPS: [Step; 29] = [
     step("format", "rustfmt has nothing to change", Work::Cargo(&["fmt", "--all", "--check"])),
     step(
         "clippy",
@@ -138,6 +138,11 @@ pub const STEPS: [Step; 27] = [
         Work::Test(&["--package=understudy-tests", "--test=tidy"], None),
     ),
     step("unit", "rules and golden files", Work::Test(&["--workspace", "--lib", "--bins"], None)),
+    step(
+        "junit",
+        "reports of a dozen test tools, counted as the tools counted",
+        Work::Test(&["--package=understudy-tests", "--test=junit"], None),
+    ),
     step("doc", "examples in the documentation", Work::Test(&["--workspace", "--doc"], None)),
     step(
         "control",
@@ -225,6 +230,21 @@ pub const STEPS: [Step; 27] = [
             Some(Profile::Node),
         ),
     ),
+    step(
+        "checks",
+        "the shop with its migrations and a person with a browser: right, with a broken button, and right again",
+        Work::Test(
+            &[
+                "--package=understudy-tests",
+                "--test=checks",
+                "--",
+                "--include-ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ],
+            Some(Profile::Node),
+        ),
+    ),
     Step {
         name: "wake",
         about: "sleepers woken by one write each, with fake pods (long: beside the least a wake could take)",
@@ -239,7 +259,7 @@ pub const STEPS: [Step; 27] = [
     },
     Step {
         name: "peers",
-        about: "the edge beside nginx and HAProxy: half an hour on a quiet machine",
+        about: "the edge beside nginx and HAProxy: 20 minutes on a quiet machine",
         work: None,
         long: Some(Work::Test(
             &[

@@ -35,10 +35,14 @@ struct Api {
     store: Store,
 }
 
-/// The routes of the API, once the database is filled.
-pub(crate) async fn routes(stamp: Stamp) -> Result<Router> {
+/// The routes of the API, once the database is filled; by itself, if it is to.
+pub(crate) async fn routes(stamp: Stamp, fills: bool) -> Result<Router> {
     if let Some(why) = stamp.broken {
         return Err(Error::Broken(why));
+    }
+    if fills {
+        Store::migrate().await?;
+        Store::seed().await?;
     }
     let api = Arc::new(Api { stamp, store: Store::open().await? });
     Ok(Router::new()

@@ -1,4 +1,5 @@
-//! The shop's program: `shop web` is the page people see, `shop api` what it asks for products.
+//! The shop's program: `shop web` is the page people see, `shop api` what it asks for products; `shop migrate` and
+//! `shop seed` make and fill the tables.
 //!
 //! It is the first process of its container, where SIGTERM does nothing unless it is waited for.
 
@@ -19,7 +20,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{curtain::Curtain, stamp::Stamp};
+use crate::{curtain::Curtain, stamp::Stamp, store::Store};
 
 /// Where both roles listen.
 const ADDRESS: &str = "0.0.0.0:8080";
@@ -30,7 +31,9 @@ const NOTICE: std::time::Duration = std::time::Duration::from_secs(1);
 /// What ends the program; the text follows `error: ` on its last line.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("say what to be: `shop web` or `shop api`")]
+    #[error(
+        "say what to be: `shop web` or `shop api`, or what to do: `shop migrate` or `shop seed`"
+    )]
     Usage,
     #[error("this build is broken: {0}")]
     Broken(String),
@@ -60,11 +63,23 @@ async fn play() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("web") => serve(web::routes(stamp, curtain.clone()), curtain).await,
         Some("api") => {
+            // Where nobody prepares a database for it.
+            let fills = std::env::args().nth(2).as_deref() == Some("--fill");
             let routes = tokio::select! {
-                routes = api::routes(stamp) => routes?,
+                routes = api::routes(stamp, fills) => routes?,
                 ended = asked_to_end() => return ended,
             };
             serve(routes, curtain).await
+        }
+        Some("migrate") => {
+            Store::migrate().await?;
+            println!("the tables are as this build wants them");
+            Ok(())
+        }
+        Some("seed") => {
+            Store::seed().await?;
+            println!("the shelves are filled");
+            Ok(())
         }
         _ => Err(Error::Usage),
     }

@@ -1,4 +1,4 @@
-//! What sets one build apart from another: its commit, and whether it is broken on purpose.
+//! What sets one build apart from another: its commit, and what of it is broken on purpose.
 
 use std::{env, fs};
 
@@ -9,13 +9,16 @@ pub(crate) struct Stamp {
     pub(crate) commit: String,
     /// Why the API of this build does not start.
     pub(crate) broken: Option<String>,
+    /// Whether the page's button does nothing.
+    pub(crate) dumb: bool,
 }
 
 impl Stamp {
     /// The environment wins over the image: whoever deploys may know better.
     pub(crate) fn read() -> Self {
         let commit = said("PREVIEW_COMMIT", "/commit").unwrap_or_else(|| "unknown".to_owned());
-        Self { commit, broken: said("SHOP_BREAK", "/broken") }
+        let dumb = said("SHOP_DUMB", "/dumb").is_some();
+        Self { commit, broken: said("SHOP_BREAK", "/broken"), dumb }
     }
 }
 

@@ -18,14 +18,18 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How long between two tries.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// The table with what is sold. Two APIs may start at once, so they take turns; what somebody changed in
-/// the table stays.
-const SEED: &str = "
+/// The table with what is sold. Two may do it at once, so they take turns.
+const MIGRATIONS: &str = "
     BEGIN;
     SELECT pg_advisory_xact_lock(1);
     CREATE TABLE IF NOT EXISTS products (
         id integer PRIMARY KEY, name text NOT NULL, description text NOT NULL, cents integer NOT NULL
     );
+    COMMIT;
+";
+
+/// What is sold; what somebody changed in the table stays.
+const SEED: &str = "
     INSERT INTO products VALUES
         (1, 'Prompt book', 'Every line, every cue, and wide margins for your own.', 1850),
         (2, 'Ghost light', 'Left burning on an empty stage. Somebody may need it.', 4900),
@@ -34,7 +38,6 @@ const SEED: &str = "
         (5, 'Quick-change coat', 'Another person in eleven seconds. Three pockets.', 8900),
         (6, 'Throat pastilles', 'Honey and thyme, for whoever goes on instead.', 420)
     ON CONFLICT DO NOTHING;
-    COMMIT;
 ";
 
 /// Something that is sold.
@@ -56,8 +59,22 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Waits for the database that `PGHOST` and `PGPASSWORD` name, and fills it.
+    /// Waits for the database that `PGHOST` and `PGPASSWORD` name, until something is sold there.
     pub(crate) async fn open() -> Result<Self> {
+        Self::after("SELECT id FROM products LIMIT 0").await
+    }
+
+    /// Waits for the database, and makes its tables as this build wants them.
+    pub(crate) async fn migrate() -> Result<()> {
+        Self::after(MIGRATIONS).await.map(drop)
+    }
+
+    /// Waits for the database, and fills it.
+    pub(crate) async fn seed() -> Result<()> {
+        Self::after(SEED).await.map(drop)
+    }
+
+    async fn after(statement: &str) -> Result<Self> {
         let variable = |name: &str| env::var(name).unwrap_or_default();
         let host = Some(variable("PGHOST")).filter(|host| !host.is_empty());
         let mut settings = Config::new();
@@ -69,7 +86,7 @@ impl Store {
         let store = Self { settings, client: Mutex::new(None) };
         let deadline = Instant::now() + PATIENCE;
         let mut told = false;
-        while let Err(error) = store.seed().await {
+        while let Err(error) = store.run(statement).await {
             let why = whole(&error);
             if Instant::now() > deadline {
                 return Err(Error::Database { limit: PATIENCE.as_secs(), why });
@@ -98,8 +115,8 @@ impl Store {
             .collect()
     }
 
-    async fn seed(&self) -> Result<(), tokio_postgres::Error> {
-        self.client().await?.batch_execute(SEED).await
+    async fn run(&self, statement: &str) -> Result<(), tokio_postgres::Error> {
+        self.client().await?.batch_execute(statement).await
     }
 
     async fn client(&self) -> Result<Arc<Client>, tokio_postgres::Error> {

@@ -34,10 +34,10 @@ async fn front(State(web): State<Arc<Web>>) -> Response {
         Err(why) => Err(why),
     };
     let (status, text) = match offer {
-        Ok(offer) => (StatusCode::OK, page::open(&offer.products, &web.stamp.commit)),
+        Ok(offer) => (StatusCode::OK, page::open(&offer.products, &web.stamp)),
         Err(why) => {
             eprintln!("the API does not answer: {why}");
-            (StatusCode::BAD_GATEWAY, page::closed(&web.stamp.commit))
+            (StatusCode::BAD_GATEWAY, page::closed(&web.stamp))
         }
     };
     let headers =

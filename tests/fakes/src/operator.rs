@@ -9,13 +9,14 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::process::{Child, Command};
 use understudy_bed::{Bed, Error, Home, Result, command, image};
 
 use crate::cluster::HOME;
 
 /// The program's image in a bed's registry.
-const IMAGE: &str = "understudy/understudy:test";
+const IMAGE: &str = "understudy/understudy";
 
 static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
 
@@ -53,7 +54,11 @@ impl Operator {
         let context = program.parent().unwrap_or(Path::new("."));
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
         let more = ["--quiet".to_owned(), format!("--build-context=build={}", context.display())];
-        image::build(home, bed, &folder, IMAGE, &more)
+        // A node that has an image of that name already does not look again.
+        let bytes = std::fs::read(&program).map_err(|error| Error::Bed(error.to_string()))?;
+        let digest = Sha256::digest(&bytes);
+        let tag = digest.iter().take(6).fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
+        image::build(home, bed, &folder, &format!("{IMAGE}:{tag}"), &more)
     }
 
     /// From now on everything in this process runs that program instead of the one that was built beside it.

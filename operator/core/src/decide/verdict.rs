@@ -49,6 +49,9 @@ pub(super) fn found(begun: &Begun, arrived: Option<&Arrived>, pod: &Pod) -> Foun
     if matches!(pod.reason.as_str(), "Evicted" | "Preempting" | "NodeLost" | "Terminated") {
         return Found::unproven(format!("its pod was taken away ({})", pod.reason));
     }
+    if collector.restarts > 0 {
+        return Found::unproven("the collector was ended while the test ran, and began anew");
+    }
     let summary = match last_words(collector) {
         Ok(summary) => summary,
         Err(why) => return Found::unproven(why),

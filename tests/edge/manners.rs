@@ -42,6 +42,10 @@ async fn passed_on(scene: &Scene) -> Result<()> {
         .header(header::HOST, format!("{}:8000", host.to_uppercase()))
         .header("x-forwarded-for", "6.6.6.6")
         .header("forwarded", "for=6.6.6.6")
+        .header("x_forwarded_port", "6666")
+        .header("x-original-url", "/admin")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
         .header("connection", "x-mine")
         .header("x-mine", "1")
         .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
@@ -60,7 +64,10 @@ async fn passed_on(scene: &Scene) -> Result<()> {
         values.join("|")
     };
     assert_eq!(told("x-forwarded-proto"), "http");
-    assert_eq!(told("x-forwarded-host"), host);
+    assert_eq!(told("x-forwarded-host"), format!("{host}:8000"));
+    assert_eq!(told("x-forwarded-port"), "8000");
+    assert_eq!((told("x_forwarded_port"), told("x-original-url")), (String::new(), String::new()));
+    assert_eq!(told("cookie"), "a=1; b=2");
     assert!(!told("x-forwarded-for").contains("6.6.6.6") && !told("forwarded").contains("6.6.6.6"));
     assert_eq!((told("x-mine"), told("connection")), (String::new(), String::new()));
     assert!(told("traceparent").starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));

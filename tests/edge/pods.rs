@@ -29,6 +29,9 @@ use crate::{
     port, scene, until,
 };
 
+/// A stream that nobody needs any more (RFC 9113, 7).
+const CANCEL: u32 = 8;
+
 /// What the visitor gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gets {
@@ -57,8 +60,8 @@ pub(crate) enum Says {
     HalfAndGoodbye,
     /// A reset of that code.
     Reset(u32),
-    /// Half of an answer and a reset.
-    HalfAndReset,
+    /// Half of an answer and a reset of that code.
+    HalfAndReset(u32),
     /// Nothing, for ever.
     Nothing,
     /// A head of so many bytes.
@@ -83,13 +86,16 @@ pub(crate) enum Says {
     Other,
 }
 
-const CASES: [(&str, Says, Gets); 17] = [
+const CASES: [(&str, Says, Gets); 19] = [
     ("goodbye", Says::Goodbye, Gets::Whole(502)),
     ("graceful", Says::GoodbyeAndAnswer, Gets::Whole(200)),
     ("midway", Says::HalfAndGoodbye, Gets::Broken),
     ("reset", Says::Reset(2), Gets::Whole(502)),
     ("refused", Says::Reset(REFUSED_STREAM), Gets::Whole(502)),
-    ("resetmidway", Says::HalfAndReset, Gets::Broken),
+    ("resetmidway", Says::HalfAndReset(2), Gets::Broken),
+    // To some libraries these are the end of a body.
+    ("resetinpeace", Says::HalfAndReset(NO_ERROR), Gets::Broken),
+    ("cancelled", Says::HalfAndReset(CANCEL), Gets::Broken),
     ("silent", Says::Nothing, Gets::Whole(504)),
     ("longhead", Says::Head(20 << 10), Gets::Whole(200)),
     ("longerhead", Says::Head(100 << 10), Gets::Whole(502)),
@@ -215,7 +221,7 @@ impl Pod {
             Says::GoodbyeAndAnswer => [goaway(stream, NO_ERROR), whole].concat(),
             Says::HalfAndGoodbye => [half, goaway(stream, 2)].concat(),
             Says::Reset(code) => numbered(RESET, stream, code),
-            Says::HalfAndReset => [half, numbered(RESET, stream, 2)].concat(),
+            Says::HalfAndReset(code) => [half, numbered(RESET, stream, code)].concat(),
             Says::Nothing | Says::Other => Vec::new(),
             Says::Head(size) => {
                 [long(stream, size), frame(DATA, END_STREAM, stream, b"whole")].concat()

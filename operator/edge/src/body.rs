@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::{
@@ -17,6 +18,7 @@ use tokio::{
 
 use crate::{
     backend::{Backend, Lease},
+    headers,
     table::Preview,
 };
 
@@ -27,9 +29,43 @@ pub(crate) enum Body {
     /// One of ours, at most one piece.
     Own(Option<Bytes>),
     /// A client's, passed on piece by piece as it is taken.
-    Passed(Incoming, Stall),
+    Passed(Stream<Incoming>, Stall),
     /// A preview's, with what is given back at its end.
-    Answer(Incoming, Held),
+    Answer(Stream<Incoming>, Held),
+}
+
+/// A body as it comes from either side.
+pub(crate) struct Stream<B> {
+    body: B,
+    h2: bool,
+}
+
+impl<B: HttpBody<Data = Bytes, Error: Into<BodyError>> + Unpin> Stream<B> {
+    /// The body of a message of that version.
+    pub(crate) fn new(body: B, version: Version) -> Self {
+        Self { body, h2: version == Version::HTTP_2 }
+    }
+
+    /// The next piece. hyper takes some resets for an end (`NO_ERROR`, `CANCEL`): they would make half a body whole.
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            None if self.h2 && !self.body.is_end_stream() => {
+                Some(Err("the stream was reset in the middle of a body".into()))
+            }
+            frame => frame.map(|frame| frame.map_err(Into::into)),
+        };
+        Poll::Ready(frame.map(|frame| {
+            frame.map(|mut frame| {
+                if let Some(trailers) = frame.trailers_mut() {
+                    headers::trailers(trailers);
+                }
+                frame
+            })
+        }))
+    }
 }
 
 /// How long a client may take for the next piece of a body it began: 60 s, as others do (nginx,
@@ -174,22 +210,22 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Passed(body, stall) => match Pin::new(body).poll_frame(context) {
+            Self::Passed(body, stall) => match body.poll_next(context) {
                 Poll::Pending if stall.is_over(context) => {
                     Poll::Ready(Some(Err("the client stopped in the middle of its body".into())))
                 }
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(frame) => {
                     stall.came();
-                    Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+                    Poll::Ready(frame)
                 }
             },
             Self::Answer(body, held) => {
-                let frame = ready!(Pin::new(&mut *body).poll_frame(context));
-                if frame.is_none() || body.is_end_stream() {
+                let frame = ready!(body.poll_next(context));
+                if frame.is_none() || body.body.is_end_stream() {
                     held.end();
                 }
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+                Poll::Ready(frame)
             }
         }
     }
@@ -198,7 +234,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty | Self::Own(None) => true,
             Self::Own(Some(_)) => false,
-            Self::Passed(body, _) | Self::Answer(body, _) => body.is_end_stream(),
+            Self::Passed(stream, _) | Self::Answer(stream, _) => stream.body.is_end_stream(),
         }
     }
 
@@ -206,7 +242,82 @@ impl HttpBody for Body {
         match self {
             Self::Empty | Self::Own(None) => SizeHint::with_exact(0),
             Self::Own(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Passed(body, _) | Self::Answer(body, _) => body.size_hint(),
+            Self::Passed(stream, _) | Self::Answer(stream, _) => stream.body.size_hint(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        pin::Pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue, Version};
+    use http_body::{Body as HttpBody, Frame};
+
+    use super::{BodyError, Stream};
+
+    /// These pieces, and whether they were all.
+    struct Pieces(VecDeque<Frame<Bytes>>, bool);
+
+    impl HttpBody for Pieces {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Ready(self.0.pop_front().map(Ok))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.1 && self.0.is_empty()
+        }
+    }
+
+    fn read(
+        version: Version,
+        pieces: Vec<Frame<Bytes>>,
+        whole: bool,
+    ) -> Result<Vec<Frame<Bytes>>, String> {
+        let mut stream = Stream::new(Pieces(pieces.into(), whole), version);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut read = Vec::new();
+        loop {
+            match stream.poll_next(&mut context) {
+                Poll::Ready(Some(Ok(frame))) => read.push(frame),
+                Poll::Ready(Some(Err(error))) => return Err(error.to_string()),
+                Poll::Ready(None) => return Ok(read),
+                Poll::Pending => return Err("nothing comes".to_owned()),
+            }
+        }
+    }
+
+    #[test]
+    fn half_a_body_of_http2_is_no_whole_one() {
+        let half = || vec![Frame::data(Bytes::from_static(b"half"))];
+        assert!(read(Version::HTTP_2, half(), false).is_err());
+        assert_eq!(read(Version::HTTP_2, half(), true).map(|read| read.len()), Ok(1));
+        // Of HTTP/1.1 hyper says an end of chunks is one.
+        assert_eq!(read(Version::HTTP_11, half(), false).map(|read| read.len()), Ok(1));
+    }
+
+    #[test]
+    fn trailers_pass_without_what_ends_here() {
+        let named = |name, value| (name, HeaderValue::from_static(value));
+        let all = [
+            named(http::header::SET_COOKIE, "a=1"),
+            named(http::header::FORWARDED, "for=6.6.6.6"),
+            named(http::header::ETAG, "x"),
+        ];
+        let trailers = Frame::trailers(HeaderMap::from_iter(all));
+        let read = read(Version::HTTP_2, vec![trailers], true).expect("a whole body");
+        let expected = HeaderMap::from_iter([named(http::header::ETAG, "x")]);
+        assert_eq!(read.first().and_then(Frame::trailers_ref), Some(&expected));
     }
 }

@@ -20,6 +20,7 @@ use kube::{
 use crate::{
     Edge, feed,
     headers::{self, Client},
+    host::Authority,
     listen,
     table::Entry,
 };
@@ -36,7 +37,8 @@ pub fn request(
     (address, tls): (IpAddr, bool),
     upgrade: Option<HeaderValue>,
 ) {
-    headers::request(headers, host, Client { address, tls }, upgrade);
+    let asked = Authority { host: host.to_owned(), port: None };
+    headers::request(headers, &asked, Client { address, tls }, upgrade);
 }
 
 /// The headers of a preview's answer as its client gets them.

@@ -7,6 +7,8 @@ use http::{
     header::{self, Entry},
 };
 
+use crate::host::Authority;
+
 /// Ends at every hop (RFC 9110, 7.6.1), whether `Connection` names it or not.
 const HOP: [HeaderName; 7] = [
     header::CONNECTION,
@@ -21,14 +23,26 @@ const HOP: [HeaderName; 7] = [
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// What others use for the same; nobody could tell ours from a client's.
-const CLAIMS: [HeaderName; 5] = [
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-server"),
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("true-client-ip"),
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+/// How a client of HTTP/1.1 would say what HTTP/2 says in its first frame; it ends with the `Upgrade` it is for.
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+/// Says where a request came from, beside all that begins with [`CLAIM`]: nobody could tell ours from a client's, and
+/// some programs read these (`proxy` as well: httpoxy.org).
+const CLAIMS: [&str; 11] = [
+    "forwarded",
+    "x-forwarded",
+    "proxy",
+    "x-client-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "x-real-ip",
+    "x-cluster-client-ip",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-host",
 ];
+const CLAIM: &str = "x-forwarded-";
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// Keeps search engines away (developers.google.com, "robots meta tag").
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 /// On whatever the edge says by itself, and on nothing that a preview says.
@@ -76,7 +90,7 @@ pub(crate) fn end_hop(headers: &mut HeaderMap) {
 /// Makes a request's headers ours: nothing of a hop, and forwarding told by what we saw.
 pub(crate) fn request(
     headers: &mut HeaderMap,
-    host: &str,
+    asked: &Authority,
     client: Client,
     upgrade: Option<HeaderValue>,
 ) {
@@ -85,6 +99,7 @@ pub(crate) fn request(
             .is_ok_and(|te| te.split(',').any(|one| one.trim().eq_ignore_ascii_case("trailers")))
     });
     end_hop(headers);
+    headers.remove(HTTP2_SETTINGS);
     headers.remove(header::TE);
     // The body is asked for when the preview reads it (RFC 9110, 10.1.1); we answer the client ourselves.
     headers.remove(header::EXPECT);
@@ -95,25 +110,75 @@ pub(crate) fn request(
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, protocol);
     }
-    for name in CLAIMS {
-        headers.remove(name);
-    }
-    let proto = if client.tls { "https" } else { "http" };
+    end_claims(headers);
+    join_cookies(headers);
+    forward(headers, asked, client);
+}
+
+/// Says whom the client asked for, and who it is.
+fn forward(headers: &mut HeaderMap, asked: &Authority, client: Client) {
+    let (proto, usual) = if client.tls { ("https", 443) } else { ("http", 80) };
     let mut text = client.address.to_string();
     set(headers, FORWARDED_FOR, &text);
-    set(headers, FORWARDED_HOST, host);
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
+    headers.insert(FORWARDED_PORT, HeaderValue::from(asked.port.unwrap_or(usual)));
     text.clear();
-    // RFC 7239: an address of version 6 stands in brackets and quotes.
+    // RFC 7239: what has a colon stands in quotes, and an address of version 6 in brackets as well.
     let _ = match client.address {
-        IpAddr::V4(address) => write!(text, "for={address};host={host};proto={proto}"),
-        IpAddr::V6(address) => write!(text, "for=\"[{address}]\";host={host};proto={proto}"),
+        IpAddr::V4(address) => write!(text, "for={address}"),
+        IpAddr::V6(address) => write!(text, "for=\"[{address}]\""),
+    };
+    let host = match asked.port {
+        None => {
+            let _ = write!(text, ";host={};proto={proto}", asked.host);
+            set(headers, FORWARDED_HOST, &asked.host);
+            HeaderValue::from_str(&asked.host)
+        }
+        Some(port) => {
+            let whole = format!("{}:{port}", asked.host);
+            let _ = write!(text, ";host=\"{whole}\";proto={proto}");
+            set(headers, FORWARDED_HOST, &whole);
+            HeaderValue::from_str(&whole)
+        }
     };
     set(headers, header::FORWARDED, &text);
-    if let Entry::Vacant(vacant) = headers.entry(header::HOST)
-        && let Ok(value) = HeaderValue::from_str(host)
-    {
-        vacant.insert(value);
+    if let (Entry::Vacant(vacant), Ok(host)) = (headers.entry(header::HOST), host) {
+        vacant.insert(host);
+    }
+}
+
+/// Takes away what somebody else says of where a message came from.
+fn end_claims(headers: &mut HeaderMap) {
+    let claims: Vec<HeaderName> =
+        headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+    for name in claims {
+        headers.remove(name);
+    }
+}
+
+/// Whether that is a claim, for whoever takes `_` for `-` as well: so do CGI and all that is made after it.
+fn is_claim(name: &str) -> bool {
+    let begins = |known: &str| {
+        let mut pairs = name.bytes().zip(known.bytes());
+        name.len() >= known.len()
+            && pairs.all(|(byte, known)| byte == known || (byte, known) == (b'_', b'-'))
+    };
+    // Most names are told by their first letter.
+    matches!(name.bytes().next(), Some(b'c' | b'f' | b'p' | b't' | b'x'))
+        && (begins(CLAIM) || CLAIMS.iter().any(|known| name.len() == known.len() && begins(known)))
+}
+
+/// HTTP/2 may split them, and nobody else may see that (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut all = headers.get_all(header::COOKIE).iter();
+    let (Some(first), Some(second)) = (all.next(), all.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for cookie in std::iter::once(second).chain(all) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(cookie.as_bytes());
+    }
+    if let Ok(value) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::COOKIE, value);
     }
 }
 
@@ -128,8 +193,33 @@ pub(crate) fn answer(headers: &mut HeaderMap, host: &str, commit: Option<&Header
     end_hop(headers);
     stamp(headers, commit);
     headers.remove(PAGE);
+    // "cookies" there clears those of the whole registrable domain, and so of every other preview.
+    headers.remove(CLEAR_SITE_DATA);
     if headers.contains_key(header::SET_COOKIE) {
         keep_own_cookies(headers, host);
+    }
+}
+
+/// Makes what follows a body ours, in either direction: nothing there may say what is taken away before the body, or
+/// where the message ends (RFC 9110, 6.5.1).
+pub(crate) fn trailers(headers: &mut HeaderMap) {
+    end_hop(headers);
+    end_claims(headers);
+    for name in [
+        header::SET_COOKIE,
+        header::COOKIE,
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::TE,
+        header::TRAILER,
+        header::EXPECT,
+        HTTP2_SETTINGS,
+        CLEAR_SITE_DATA,
+        PAGE,
+        COMMIT,
+        ROBOTS,
+    ] {
+        headers.remove(name);
     }
 }
 
@@ -169,83 +259,4 @@ fn is_own(cookie: &HeaderValue, host: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-    use http::{HeaderMap, HeaderName, HeaderValue};
-    use rstest::rstest;
-
-    use super::{Client, answer, is_own, request};
-
-    fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pairs = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        let mut map = HeaderMap::new();
-        pairs.for_each(|(name, value)| {
-            map.append(name, value);
-        });
-        map
-    }
-
-    #[test]
-    fn what_a_client_claims_is_replaced_by_what_we_saw() {
-        let mut headers = map(&[
-            ("host", "a.test:8000"),
-            ("x-forwarded-for", "6.6.6.6"),
-            ("forwarded", "for=6.6.6.6"),
-            ("x-real-ip", "6.6.6.6"),
-            ("connection", "close, x-secret, host"),
-            ("x-secret", "1"),
-            ("te", "gzip, trailers"),
-            ("proxy-authorization", "x"),
-            ("accept", "*/*"),
-        ]);
-        let client = Client { address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)), tls: true };
-        request(&mut headers, "a.test", client, None);
-        let expected = map(&[
-            ("host", "a.test:8000"),
-            ("accept", "*/*"),
-            ("te", "trailers"),
-            ("x-forwarded-for", "10.0.0.9"),
-            ("x-forwarded-host", "a.test"),
-            ("x-forwarded-proto", "https"),
-            ("forwarded", "for=10.0.0.9;host=a.test;proto=https"),
-        ]);
-        assert_eq!(headers, expected);
-        let client = Client { address: IpAddr::V6(Ipv6Addr::LOCALHOST), tls: false };
-        request(&mut headers, "a.test", client, Some(HeaderValue::from_static("websocket")));
-        assert_eq!(headers["forwarded"], "for=\"[::1]\";host=a.test;proto=http");
-        assert_eq!(
-            (&headers["connection"], &headers["upgrade"]),
-            (&"upgrade".parse().expect("a value"), &"websocket".parse().expect("a value"))
-        );
-    }
-
-    #[rstest]
-    #[case("a=1", true)]
-    #[case("a=1; Path=/; HttpOnly", true)]
-    #[case("a=1; Domain=pr-1.preview.test", true)]
-    #[case("a=1; domain = .PR-1.preview.test", true)]
-    #[case("a=1; Domain=preview.test", false)]
-    #[case("a=1; DOMAIN=.preview.test; Secure", false)]
-    #[case("a=1; Domain=pr-2.preview.test", false)]
-    #[case("a=1; Domain=pr-1.preview.test; Domain=test", false)]
-    #[case("domain=preview.test", true)]
-    fn cookie_reaches_its_own_host_alone(#[case] cookie: &'static str, #[case] own: bool) {
-        assert_eq!(is_own(&HeaderValue::from_static(cookie), "pr-1.preview.test"), own);
-    }
-
-    #[test]
-    fn answer_says_the_commit_and_keeps_engines_away() {
-        let mut headers = map(&[
-            ("set-cookie", "a=1; Domain=preview.test"),
-            ("set-cookie", "b=2"),
-            ("connection", "keep-alive"),
-            ("understudy-commit", "a lie"),
-            ("understudy-page", "a lie"),
-        ]);
-        answer(&mut headers, "pr-1.preview.test", None);
-        assert_eq!(headers, map(&[("set-cookie", "b=2"), ("x-robots-tag", "noindex")]));
-    }
-}
+mod tests;

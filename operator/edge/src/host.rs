@@ -22,8 +22,22 @@ pub enum HostError {
     Malformed,
 }
 
+/// Whom a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Authority {
+    /// The host, in lower case, without the dot at its end.
+    pub host: String,
+    /// The port, if it names one.
+    pub port: Option<u16>,
+}
+
 /// The host of a request, in lower case, without port and without the dot at its end.
 pub fn host(uri: &Uri, headers: &HeaderMap) -> Result<String, HostError> {
+    authority(uri, headers).map(|authority| authority.host)
+}
+
+/// The same with its port: that of the target if there is one (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
+pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<Authority, HostError> {
     let mut named = headers.get_all(HOST).iter();
     let header = named.next();
     if named.next().is_some() {
@@ -35,7 +49,7 @@ pub fn host(uri: &Uri, headers: &HeaderMap) -> Result<String, HostError> {
     let target = uri.authority().map(|authority| normal(authority.as_str())).transpose()?;
     match (target, header) {
         (Some(target), Some(header)) if differ(&target, &header) => Err(HostError::Contradiction),
-        (Some(host), _) | (None, Some(host)) => Ok(host.0),
+        (Some((host, port)), _) | (None, Some((host, port))) => Ok(Authority { host, port }),
         (None, None) => Err(HostError::Missing),
     }
 }
@@ -80,7 +94,7 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    use super::{HostError, host};
+    use super::{HostError, authority, host};
 
     fn of(target: &str, hosts: &[&str]) -> Result<String, HostError> {
         let mut headers = HeaderMap::new();
@@ -117,6 +131,22 @@ mod tests {
         #[case] expected: Result<&str, HostError>,
     ) {
         assert_eq!(of(target, hosts), expected.map(str::to_owned));
+    }
+
+    #[rstest]
+    #[case("/", "a.test:8000", Some(8000))]
+    #[case("/", "a.test:", None)]
+    #[case("/", "a.test", None)]
+    #[case("http://a.test:8000/x", "a.test", Some(8000))]
+    #[case("http://a.test/x", "a.test:8000", None)]
+    fn port_is_the_targets_or_that_of_the_host(
+        #[case] target: &str,
+        #[case] header: &'static str,
+        #[case] port: Option<u16>,
+    ) {
+        let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(header))]);
+        let found = authority(&target.parse().expect("a target"), &headers).expect("one");
+        assert_eq!((found.host.as_str(), found.port), ("a.test", port));
     }
 
     proptest! {

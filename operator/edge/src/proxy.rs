@@ -10,10 +10,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     Edge,
     backend::{Backend, BackendError, Connection, Lease},
-    body::{Body, Busy, Held, Pace, Stall, Used},
+    body::{Body, Busy, Held, Pace, Stall, Stream, Used},
     framing, headers,
     hold::Passage,
-    host,
+    host::{self, Authority},
     page::Page,
     table::{Entry, Live, Route},
     tunnel,
@@ -46,15 +46,15 @@ pub(crate) async fn answer(
     if let Err(error) = framing::check(request.method(), request.version(), request.headers()) {
         return ended(Page::refused(error.status(), &capital(&error)).answer(visitor()));
     }
-    let host = match host::host(request.uri(), request.headers()) {
-        Ok(host) => host,
+    let asked = match host::authority(request.uri(), request.headers()) {
+        Ok(asked) => asked,
         Err(error) => {
             return ended(
                 Page::refused(StatusCode::BAD_REQUEST, &capital(&error)).answer(visitor()),
             );
         }
     };
-    let route = match edge.table.find(&host) {
+    let route = match edge.table.find(&asked.host) {
         Some(Entry::Route(route)) => route,
         Some(Entry::Closed(_)) => return Page::closed().answer(visitor()),
         None => return Page::unknown().answer(visitor()),
@@ -62,7 +62,7 @@ pub(crate) async fn answer(
     told.preview = Some(Arc::clone(&route));
     match edge.pass(&route, &request).await {
         Passage::Go(live, used) => {
-            let errand = Errand { edge, client, seat, route: &route };
+            let errand = Errand { edge, client, seat, route: &route, asked };
             errand.run(request, (live, used), told).await
         }
         Passage::Page(page, visitor) => page.answer(visitor),
@@ -89,6 +89,7 @@ struct Errand<'edge> {
     client: headers::Client,
     seat: &'edge Seat,
     route: &'edge Arc<Route>,
+    asked: Authority,
 }
 
 impl Errand<'_> {
@@ -102,7 +103,7 @@ impl Errand<'_> {
         let upgrade = tunnel::wanted(&request);
         let ours = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
         let pace = Pace::new();
-        let mut request = outbound(request, (self.route, self.client), upgrade, &pace);
+        let mut request = outbound(request, (&self.asked, self.client), upgrade, &pace);
         let grpc = is_grpc(&request);
         let mut tried: Vec<Arc<Backend>> = Vec::new();
         let failure = loop {
@@ -237,16 +238,22 @@ fn is_grpc(request: &Request<Body>) -> bool {
 /// The request as the preview gets it.
 fn outbound(
     request: Request<Incoming>,
-    (route, client): (&Route, headers::Client),
+    (asked, client): (&Authority, headers::Client),
     upgrade: Option<HeaderValue>,
     pace: &Pace,
 ) -> Request<Body> {
     let (mut head, body) = request.into_parts();
-    headers::request(&mut head.headers, &route.host, client, upgrade);
+    // The target says whom the request is for, if it says so at all (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
+    if let Some(authority) = head.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        head.headers.insert(header::HOST, host);
+    }
+    headers::request(&mut head.headers, asked, client, upgrade);
     let body = if body.is_end_stream() {
         Body::Empty
     } else {
-        Body::Passed(body, Stall::new(pace.clone()))
+        Body::Passed(Stream::new(body, head.version), Stall::new(pace.clone()))
     };
     Request::from_parts(head, body)
 }
@@ -272,12 +279,12 @@ fn inbound(
     }
     let (mut parts, body) = answer.into_parts();
     headers::answer(&mut parts.headers, &route.host, live.view.commit.as_ref());
-    parts.version = Version::HTTP_11;
+    let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     let body = if body.is_end_stream() {
         held.end();
         Body::Empty
     } else {
-        Body::Answer(body, held)
+        Body::Answer(Stream::new(body, version), held)
     };
     Response::from_parts(parts, body)
 }

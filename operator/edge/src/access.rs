@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Request, StatusCode, Uri, header};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -15,6 +15,12 @@ use crate::headers;
 
 /// Lines that wait to be written; more than these are dropped, and counted.
 const WAITING: usize = 16_384;
+
+/// The most of a method, a path and a host that a line holds, in bytes: the client chose them. A host with its port is
+/// no longer (RFC 1035, 2.3.4).
+const METHOD: usize = 32;
+const PATH: usize = 2 << 10;
+const HOST: usize = 260;
 
 /// One request. Names follow OpenTelemetry's semantic conventions for HTTP.
 #[derive(Debug, Serialize)]
@@ -43,12 +49,32 @@ pub(crate) struct Line {
 /// What a request was, before it was passed on.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    /// Its method.
-    pub method: Method,
-    /// Its path, without the query: secrets stand there.
-    pub path: String,
-    /// The id of its trace.
-    pub trace: String,
+    method: String,
+    path: String,
+    trace: String,
+}
+
+impl Asked {
+    /// Of that request, whose trace is begun if it has none. Without the query: secrets stand there.
+    pub(crate) fn new<B>(request: &mut Request<B>) -> Self {
+        Self {
+            method: cut(request.method().as_str(), METHOD).to_owned(),
+            path: cut(request.uri().path(), PATH).to_owned(),
+            trace: trace(request.headers_mut()),
+        }
+    }
+}
+
+/// The host a request names, as it stands there: for lines about hosts that we do not know.
+pub(crate) fn named(uri: &Uri, headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+    let named = uri.authority().map_or_else(|| host.unwrap_or_default(), |one| one.as_str().into());
+    cut(&named, HOST).to_owned()
+}
+
+/// The beginning of a text, of at most so many bytes.
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
 /// Where lines go.
@@ -75,9 +101,11 @@ impl AccessLog {
         let preview = told.preview.as_ref().map(|route| &route.preview);
         let line = Line {
             time: Timestamp::now(),
-            method: asked.method.to_string(),
-            // Only a host that we know: everything else could be anything.
-            host: told.preview.as_ref().map(|route| route.host.clone()).unwrap_or_default(),
+            method: asked.method,
+            host: told
+                .preview
+                .as_ref()
+                .map_or_else(|| told.host.clone(), |route| route.host.clone()),
             path: asked.path,
             status: status.as_u16(),
             client,
@@ -113,7 +141,7 @@ fn write(waiting: &Receiver<Line>) {
 
 /// The id of the trace a request belongs to (W3C Trace Context); one of ours is begun if it names none, and
 /// passed on.
-pub(crate) fn trace(map: &mut HeaderMap) -> String {
+fn trace(map: &mut HeaderMap) -> String {
     let named = map.get(headers::TRACEPARENT).and_then(|value| value.to_str().ok());
     if let Some(id) = named.and_then(trace_id) {
         return id.to_owned();
@@ -139,9 +167,9 @@ fn trace_id(parent: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::{HeaderMap, HeaderValue, Request, Uri, header::HOST};
 
-    use super::{trace, trace_id};
+    use super::{Asked, cut, named, trace, trace_id};
 
     #[test]
     fn trace_is_carried_on_or_begun() {
@@ -153,5 +181,33 @@ mod tests {
         map.insert("traceparent", HeaderValue::from_static("00-0-0-0"));
         let begun = trace(&mut map);
         assert_eq!(trace_id(map["traceparent"].to_str().expect("text")), Some(begun.as_str()));
+    }
+
+    #[test]
+    fn line_is_bounded_whatever_the_client_says() {
+        assert_eq!(
+            (cut("abc", 2), cut("abc", 3), cut("a\u{e9}b", 2), cut("", 5)),
+            ("ab", "abc", "a", "")
+        );
+        let mut request = Request::builder()
+            .method("X".repeat(100).as_str())
+            .uri(format!("/{}?secret", "y".repeat(10_000)))
+            .body(())
+            .expect("a request");
+        let asked = Asked::new(&mut request);
+        assert_eq!((asked.method.len(), asked.path.len()), (32, 2048));
+    }
+
+    #[test]
+    fn unknown_host_is_told_as_it_was_named() {
+        let target = |text: &str| text.parse::<Uri>().expect("a target");
+        let host = |value: &[u8]| {
+            HeaderMap::from_iter([(HOST, HeaderValue::from_bytes(value).expect("a value"))])
+        };
+        assert_eq!(named(&target("/"), &host(b"\"no\" host")), "\"no\" host");
+        assert_eq!(named(&target("/"), &host(b"a\xff")), "a\u{fffd}");
+        assert_eq!(named(&target("http://a.test:81/"), &host(b"b")), "a.test:81");
+        assert_eq!(named(&target("/"), &host(&[b'a'; 1000])).len(), 260);
+        assert_eq!(named(&target("/"), &HeaderMap::new()), "");
     }
 }

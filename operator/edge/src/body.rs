@@ -20,6 +20,7 @@ use crate::{
     backend::{Backend, Lease},
     headers,
     table::Preview,
+    visitor::Visitor,
 };
 
 /// A body.
@@ -142,8 +143,8 @@ pub(crate) struct Held {
     pub lease: Option<(Arc<Backend>, Lease)>,
     /// That the pod is at work for us.
     pub busy: Option<Busy>,
-    /// That the preview is in use.
-    pub used: Option<Used>,
+    /// That it is under way at the preview.
+    pub passing: Option<Passing>,
     /// The client's place among the connections, for as long as a tunnel lasts.
     pub _seat: Option<Arc<OwnedSemaphorePermit>>,
 }
@@ -165,20 +166,30 @@ impl Drop for Busy {
     }
 }
 
-/// Counts a use of a preview while it lives.
-pub(crate) struct Used(Arc<Preview>);
+/// Counts a request at a preview while it lives, and a use of the preview unless an onlooker asked.
+pub(crate) struct Passing {
+    preview: Arc<Preview>,
+    uses: bool,
+}
 
-impl Used {
+impl Passing {
     /// Counts one more.
-    pub(crate) fn new(preview: &Arc<Preview>) -> Self {
-        preview.live.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(preview))
+    pub(crate) fn new(preview: &Arc<Preview>, visitor: Visitor) -> Self {
+        let uses = visitor != Visitor::Onlooker;
+        preview.under_way.fetch_add(1, Ordering::AcqRel);
+        if uses {
+            preview.in_use.fetch_add(1, Ordering::AcqRel);
+        }
+        Self { preview: Arc::clone(preview), uses }
     }
 }
 
-impl Drop for Used {
+impl Drop for Passing {
     fn drop(&mut self) {
-        self.0.live.fetch_sub(1, Ordering::AcqRel);
+        if self.uses {
+            self.preview.in_use.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.preview.under_way.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -189,7 +200,7 @@ impl Held {
             backend.give_back(sender);
         }
         self.busy = None;
-        self.used = None;
+        self.passing = None;
     }
 }
 

@@ -11,7 +11,7 @@ use understudy_crds::status::Phase;
 
 use crate::{
     Edge,
-    body::Used,
+    body::Passing,
     notes,
     page::Page,
     proxy::choose,
@@ -30,8 +30,8 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// What becomes of a request.
 pub(crate) enum Passage {
-    /// It goes on to one of these pods, and counts as a use.
-    Go(Arc<Live>, Option<Used>),
+    /// It goes on to one of these pods, and is counted.
+    Go(Arc<Live>, Passing),
     /// It gets a page.
     Page(Page, Visitor),
 }
@@ -50,25 +50,25 @@ impl Edge {
     /// Lets a request pass, or holds it until it may, or says what to show instead.
     pub(crate) async fn pass(&self, route: &Arc<Route>, request: &Request<Incoming>) -> Passage {
         let preview = &route.preview;
-        if preview.live.load(Ordering::Acquire) >= self.limits.preview {
+        if preview.under_way.load(Ordering::Acquire) >= self.limits.preview {
             let text = "Too many requests are under way at this preview. Try again in a moment.";
             return Passage::Page(Page::busy(text), Visitor::Program);
         }
+        let visitor = visitor::visitor(request.method(), request.headers());
         let live = route.now();
         let now = u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
         if now < preview.fresh.load(Ordering::Acquire) && choose(route, &live, &[]).is_some() {
-            return Passage::Go(live, Some(Used::new(preview)));
+            return Passage::Go(live, Passing::new(preview, visitor));
         }
-        let visitor = visitor::visitor(request.method(), request.headers());
         if visitor == Visitor::Onlooker {
             return onlooker(route, live);
         }
         // From here on it counts, so that nobody puts the preview to sleep while it waits.
-        let used = Used::new(preview);
-        self.wait(route, visitor, used).await
+        let passing = Passing::new(preview, visitor);
+        self.wait(route, visitor, passing).await
     }
 
-    async fn wait(&self, route: &Arc<Route>, visitor: Visitor, used: Used) -> Passage {
+    async fn wait(&self, route: &Arc<Route>, visitor: Visitor, passing: Passing) -> Passage {
         let began = Instant::now();
         let mut changed = route.preview.changed.subscribe();
         let mut waiter = None;
@@ -81,7 +81,7 @@ impl Edge {
                 return Passage::Page(Page::closed(), visitor);
             }
             if (passes || self.enters(route)) && choose(route, &live, &[]).is_some() {
-                return Passage::Go(live, Some(used));
+                return Passage::Go(live, passing);
             }
             let noting = !passes && !route.preview.is_asleep();
             if !noting && (visitor == Visitor::Navigation || !is_held(standing.phase)) {
@@ -164,7 +164,7 @@ fn onlooker(route: &Arc<Route>, live: Arc<Live>) -> Passage {
         return Passage::Page(Page::asleep(&live.view.standing), Visitor::Onlooker);
     }
     if choose(route, &live, &[]).is_some() {
-        return Passage::Go(live, None);
+        return Passage::Go(live, Passing::new(&route.preview, Visitor::Onlooker));
     }
     Passage::Page(Page::standing(&live.view.standing), Visitor::Onlooker)
 }

@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{
     Edge,
-    access::{self, Asked},
+    access::Asked,
     body::Body,
     framing::LARGEST_HEAD,
     headers::Client,
@@ -228,11 +228,7 @@ async fn answer(
     // that ends in nothing but a line feed, for some): nothing behind them is taken for a request.
     let chunked = old && request.headers().contains_key(header::TRANSFER_ENCODING);
     let mut told = Told::default();
-    let asked = edge.access.as_ref().map(|_| Asked {
-        method: request.method().clone(),
-        path: request.uri().path().to_owned(),
-        trace: access::trace(request.headers_mut()),
-    });
+    let asked = edge.access.as_ref().map(|_| Asked::new(&mut request));
     let mut answer = proxy::answer(edge, (client, seat), request, &mut told).await;
     edge.metrics.answered(answer.status());
     let changes = answer.status() == StatusCode::SWITCHING_PROTOCOLS;

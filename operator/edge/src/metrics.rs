@@ -19,10 +19,31 @@ struct Note {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Class {
+    code: &'static str,
+}
+
+/// Answers by their class: one family, and a counter of each class at hand.
+#[derive(Debug, Clone)]
+struct Answers {
+    family: Family<Class, Counter>,
+    classes: [Counter; 5],
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let family: Family<Class, Counter> = Family::default();
+        let class = |code| family.get_or_create(&Class { code }).clone();
+        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class);
+        Self { family, classes }
+    }
+}
+
 /// Counters and gauges.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Metrics {
-    answers: [Counter; 5],
+    answers: Answers,
     failures: Family<Reason, Counter>,
     notes: Family<Note, Counter>,
     /// Wakes that were asked for.
@@ -40,14 +61,11 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Puts everything under its name.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        for (code, counter) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(&self.answers) {
-            let labels = [("code".into(), code.into())];
-            registry.sub_registry_with_labels(labels.into_iter()).register(
-                "understudy_edge_requests",
-                "Requests by the class of their answer",
-                counter.clone(),
-            );
-        }
+        registry.register(
+            "understudy_edge_requests",
+            "Requests by the class of their answer",
+            self.answers.family.clone(),
+        );
         registry.register(
             "understudy_edge_backend_failures",
             "Requests that no pod answered",
@@ -72,7 +90,7 @@ impl Metrics {
     /// Counts an answer.
     pub(crate) fn answered(&self, status: http::StatusCode) {
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
-        if let Some(counter) = self.answers.get(class) {
+        if let Some(counter) = self.answers.classes.get(class) {
             counter.inc();
         }
     }
@@ -99,5 +117,36 @@ impl Metrics {
             self.wakes.inc();
         }
         self.notes.get_or_create(&Note { kind, result }).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use prometheus_client::registry::Registry;
+
+    use super::Metrics;
+
+    #[test]
+    fn requests_are_one_family_with_every_class_from_the_start() {
+        let metrics = Metrics::default();
+        metrics.answered(StatusCode::NOT_FOUND);
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("a text");
+        let mut lines: Vec<&str> =
+            text.lines().filter(|line| line.contains("understudy_edge_requests")).collect();
+        lines.sort_unstable();
+        let expected = [
+            "# HELP understudy_edge_requests Requests by the class of their answer.",
+            "# TYPE understudy_edge_requests counter",
+            "understudy_edge_requests_total{code=\"1xx\"} 0",
+            "understudy_edge_requests_total{code=\"2xx\"} 0",
+            "understudy_edge_requests_total{code=\"3xx\"} 0",
+            "understudy_edge_requests_total{code=\"4xx\"} 1",
+            "understudy_edge_requests_total{code=\"5xx\"} 0",
+        ];
+        assert_eq!(lines, expected);
     }
 }

@@ -103,7 +103,7 @@ pub(crate) async fn renew(edge: Edge) {
         ticks.tick().await;
         edge.table.sweep();
         for preview in edge.table.previews() {
-            if preview.live.load(Ordering::Acquire) == 0 {
+            if preview.in_use.load(Ordering::Acquire) == 0 {
                 continue;
             }
             let due = {

@@ -8,9 +8,9 @@ use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    Edge,
+    Edge, access,
     backend::{Backend, BackendError, Connection, Lease},
-    body::{Body, Busy, Held, Pace, Stall, Stream, Used},
+    body::{Body, Busy, Held, Pace, Passing, Stall, Stream},
     framing, headers,
     hold::Passage,
     host::{self, Authority},
@@ -31,6 +31,8 @@ pub(crate) type Seat = Arc<OwnedSemaphorePermit>;
 pub(crate) struct Told {
     /// The preview it was for.
     pub preview: Option<Arc<Route>>,
+    /// The host it named, if that is no preview's.
+    pub host: String,
     /// The pod that answered.
     pub pod: Option<Arc<str>>,
 }
@@ -43,12 +45,15 @@ pub(crate) async fn answer(
     told: &mut Told,
 ) -> Response<Body> {
     let visitor = || visitor::visitor(request.method(), request.headers());
+    let named = || access::named(request.uri(), request.headers());
     if let Err(error) = framing::check(request.method(), request.version(), request.headers()) {
+        told.host = named();
         return ended(Page::refused(error.status(), &capital(&error)).answer(visitor()));
     }
     let asked = match host::authority(request.uri(), request.headers()) {
         Ok(asked) => asked,
         Err(error) => {
+            told.host = named();
             return ended(
                 Page::refused(StatusCode::BAD_REQUEST, &capital(&error)).answer(visitor()),
             );
@@ -56,14 +61,20 @@ pub(crate) async fn answer(
     };
     let route = match edge.table.find(&asked.host) {
         Some(Entry::Route(route)) => route,
-        Some(Entry::Closed(_)) => return Page::closed().answer(visitor()),
-        None => return Page::unknown().answer(visitor()),
+        Some(Entry::Closed(_)) => {
+            told.host = named();
+            return Page::closed().answer(visitor());
+        }
+        None => {
+            told.host = named();
+            return Page::unknown().answer(visitor());
+        }
     };
     told.preview = Some(Arc::clone(&route));
     match edge.pass(&route, &request).await {
-        Passage::Go(live, used) => {
+        Passage::Go(live, passing) => {
             let errand = Errand { edge, client, seat, route: &route, asked };
-            errand.run(request, (live, used), told).await
+            errand.run(request, (live, passing), told).await
         }
         Passage::Page(page, visitor) => page.answer(visitor),
     }
@@ -96,11 +107,11 @@ impl Errand<'_> {
     async fn run(
         &self,
         mut request: Request<Incoming>,
-        (mut live, used): (Arc<Live>, Option<Used>),
+        (mut live, passing): (Arc<Live>, Passing),
         told: &mut Told,
     ) -> Response<Body> {
         let visitor = visitor::shown(request.method(), request.headers());
-        let upgrade = tunnel::wanted(&request);
+        let upgrade = tunnel::wanted(request.version(), request.headers());
         let ours = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
         let pace = Pace::new();
         let mut request = outbound(request, (&self.asked, self.client), upgrade, &pace);
@@ -118,7 +129,8 @@ impl Errand<'_> {
                     told.pod = Some(Arc::clone(&backend.target.pod));
                     let taken = ours.as_ref().map(|_| Arc::clone(self.seat));
                     let lease = Some((Arc::clone(&backend), lease));
-                    let held = Held { lease, busy: Some(busy), used, _seat: taken };
+                    let held =
+                        Held { lease, busy: Some(busy), passing: Some(passing), _seat: taken };
                     return inbound(self.edge, answer, (self.route, &live), (held, ours));
                 }
                 Err(failed) => failed,

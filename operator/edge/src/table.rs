@@ -51,8 +51,10 @@ pub(crate) struct Preview {
     pub name: String,
     /// Whether it sleeps, and what was noted of it.
     pub rest: Mutex<Rest>,
-    /// Requests and tunnels under way that count as use.
-    pub live: AtomicUsize,
+    /// Requests and tunnels under way, whoever asked.
+    pub under_way: AtomicUsize,
+    /// Those of them that count as use.
+    pub in_use: AtomicUsize,
     /// Requests that wait for its pods.
     pub held: AtomicUsize,
     /// Until when requests pass without a look at `rest`, in milliseconds of the edge's own clock.
@@ -127,7 +129,8 @@ impl Preview {
             namespace: sight.namespace.clone(),
             name: sight.name.clone(),
             rest: Mutex::default(),
-            live: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
+            in_use: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             fresh: AtomicU64::new(0),
             hosts: Mutex::default(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional_with_sizes;
@@ -17,19 +17,31 @@ use crate::{
 /// What is read at once in each direction: a tunnel is idle most of its life.
 const BUFFER: usize = 4 << 10;
 
-/// The protocol a client wants to change to (RFC 9110, 7.8).
-pub(crate) fn wanted(request: &Request<Incoming>) -> Option<HeaderValue> {
-    if request.version() != Version::HTTP_11 {
+/// The protocols a client wants to change to, the best first (RFC 9110, 7.8).
+pub(crate) fn wanted(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
+    // Most requests want none: one look is cheaper than many.
+    if version != Version::HTTP_11 || !headers.contains_key(header::UPGRADE) {
         return None;
     }
-    let options = request.headers().get_all(header::CONNECTION).iter();
-    let upgrades = options
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|name| name.trim().eq_ignore_ascii_case("upgrade"));
-    let protocol = request.headers().get(header::UPGRADE).filter(|_| upgrades)?;
-    // HTTP/2 without TLS is agreed on by its preface; nobody changes to it half way (RFC 9113, 3.1).
-    (!protocol.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| protocol.clone())
+    if !elements(headers, header::CONNECTION).any(|name| name.eq_ignore_ascii_case("upgrade")) {
+        return None;
+    }
+    let protocols: Vec<&str> = elements(headers, header::UPGRADE).collect();
+    // HTTP/2 without TLS is agreed on by its preface; nobody changes to it half way (RFC 9113, 3.1), and a pod that
+    // did would carry requests past us.
+    let is_h2c = |protocol: &&str| {
+        protocol.split('/').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("h2c"))
+    };
+    if protocols.is_empty() || protocols.iter().any(is_h2c) {
+        return None;
+    }
+    protocols.join(", ").parse().ok()
+}
+
+/// What stands between the commas of a field, however many lines it has.
+fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|one| !one.is_empty())
 }
 
 /// Answers that the protocol is changed, and carries bytes both ways until one side ends.
@@ -64,4 +76,35 @@ pub(crate) fn open(
     });
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
     Response::from_parts(parts, Body::Empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue, Version};
+    use rstest::rstest;
+
+    use super::wanted;
+
+    #[rstest]
+    #[case(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")], Some("websocket"))]
+    #[case(&[("connection", "upgrade"), ("upgrade", "a/1 ,websocket"), ("upgrade", "b")], Some("a/1, websocket, b"))]
+    #[case(&[("upgrade", "websocket")], None)]
+    #[case(&[("connection", "upgrade"), ("upgrade", " , ")], None)]
+    #[case(&[("connection", "upgrade"), ("upgrade", "H2C")], None)]
+    #[case(&[("connection", "upgrade"), ("upgrade", "h2c/1")], None)]
+    #[case(&[("connection", "upgrade"), ("upgrade", "websocket, h2c")], None)]
+    #[case(&[("connection", "upgrade"), ("upgrade", "websocket"), ("upgrade", "h2c")], None)]
+    #[case(&[("connection", "upgrade"), ("upgrade", "h2cold")], Some("h2cold"))]
+    fn nobody_changes_to_http2_half_way(
+        #[case] headers: &[(&'static str, &'static str)],
+        #[case] expected: Option<&'static str>,
+    ) {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let expected = expected.map(HeaderValue::from_static);
+        assert_eq!(wanted(Version::HTTP_11, &map), expected);
+        assert_eq!(wanted(Version::HTTP_2, &map), None);
+    }
 }

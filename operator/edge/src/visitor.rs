@@ -60,7 +60,8 @@ fn text<'headers>(headers: &'headers HeaderMap, name: &str) -> &'headers str {
 }
 
 fn is_onlooker(agent: &str) -> bool {
-    let lower = agent.to_ascii_lowercase();
+    // Every request is looked at. A maker of telephones ends as robots do.
+    let lower = agent.to_ascii_lowercase().replace("cubot", "");
     ONLOOKERS.iter().any(|word| lower.contains(word))
 }
 
@@ -83,6 +84,8 @@ mod tests {
     #[case(Method::GET, &[("user-agent", "Slackbot-LinkExpanding 1.0")], Visitor::Onlooker)]
     #[case(Method::GET, &[("user-agent", "Mozilla/5.0 (compatible; Googlebot/2.1)"), ("accept", "text/html")], Visitor::Onlooker)]
     #[case(Method::GET, &[("user-agent", "kube-probe/1.36")], Visitor::Onlooker)]
+    #[case(Method::GET, &[("user-agent", "Mozilla/5.0 (Linux; Android 13; CUBOT P80) Chrome/138.0")], Visitor::Program)]
+    #[case(Method::GET, &[("user-agent", "Mozilla/5.0 (Linux; CUBOT P80; compatible; Googlebot/2.1)")], Visitor::Onlooker)]
     #[case(Method::GET, &[("user-agent", BROWSER), ("sec-purpose", "prefetch;prerender")], Visitor::Onlooker)]
     fn visitors_are_told_apart(
         #[case] method: Method,

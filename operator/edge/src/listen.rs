@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -46,7 +46,8 @@ const STREAMS: u32 = 128;
 /// is under way on it comes to its end. (HTTP/1.1 has [`HEAD`] for that.)
 const QUIET: Duration = Duration::from_mins(5);
 
-/// How long a connection that was taken at the very end may take to ask for something.
+/// How long a connection may take at the very end to ask for something, if it never did: it may have been taken just
+/// then.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// What HTTP/2 may send us unread, by stream and by connection.
@@ -103,21 +104,65 @@ async fn connection(
     socket::tune(&stream);
     edge.metrics.connections.inc();
     let client = Client { address: peer.ip().to_canonical(), tls: tls.is_some() };
+    let last = Last::default();
     match tls {
         None => {
-            if let Some(h2) = tokio::time::timeout(HEAD, speaks_h2(&stream)).await.ok().flatten() {
-                serve(&edge, stream, (client, seat), h2).await;
+            if let Some(Some(h2)) = begun(last.moment(&edge), speaks_h2(&stream)).await {
+                serve((&edge, &last), stream, (client, seat), h2).await;
             }
         }
         Some(tls) => {
-            let shaken = tokio::time::timeout(HEAD, tls.accept(stream)).await;
-            if let Ok(Ok(stream)) = shaken {
+            if let Some(Ok(stream)) = begun(last.moment(&edge), tls.accept(stream)).await {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                serve(&edge, stream, (client, seat), h2).await;
+                serve((&edge, &last), stream, (client, seat), h2).await;
             }
         }
     }
     edge.metrics.connections.dec();
+}
+
+/// When a connection saw the end come.
+#[derive(Debug, Default)]
+struct Last(OnceLock<Instant>);
+
+impl Last {
+    /// When whoever has not asked for anything is waited for no longer: the same moment, however often and in whatever
+    /// part of its beginning a connection asks.
+    async fn moment(&self, edge: &Edge) {
+        edge.drain.closing().await;
+        let seen = *self.0.get_or_init(Instant::now);
+        tokio::time::sleep_until(seen + FIRST).await;
+    }
+
+    /// When somebody who came at the last moment has asked, or will not.
+    async fn request(&self, edge: &Edge, asked: &AtomicUsize) {
+        let asks = async {
+            edge.drain.closing().await;
+            while asked.load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            () = asks => {}
+            () = self.moment(edge) => {}
+        }
+    }
+
+    /// When it is over for somebody who never asked; whoever did is served to the end.
+    async fn silence(&self, edge: &Edge, asked: &AtomicUsize) {
+        self.moment(edge).await;
+        if asked.load(Ordering::Relaxed) > 0 {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What a connection begins with, unless it takes too long.
+async fn begun<T>(late: impl Future<Output = ()>, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = tokio::time::timeout(HEAD, work) => done.ok(),
+        () = late => None,
+    }
 }
 
 /// Whether the client begins with HTTP/2; `None` if it says nothing.
@@ -142,7 +187,7 @@ async fn speaks_h2(stream: &TcpStream) -> Option<bool> {
     }
 }
 
-async fn serve<IO>(edge: &Edge, io: IO, (client, seat): (Client, Seat), h2: bool)
+async fn serve<IO>((edge, last): (&Edge, &Last), io: IO, (client, seat): (Client, Seat), h2: bool)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -156,44 +201,28 @@ where
         async move { answer(&edge, (client, &seat), request).await }
     });
     if h2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
-            .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
-            .initial_stream_window_size(WINDOW.0)
-            .initial_connection_window_size(WINDOW.1)
-            .max_send_buf_size(UNSENT)
-            .keep_alive_interval(HEAD)
-            .keep_alive_timeout(HEAD);
-        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+        let mut connection = std::pin::pin!(http2().serve_connection(io, service));
         tokio::select! {
             _ = connection.as_mut() => return,
             () = edge.drain.closing() => {}
             () = quiet(&asked) => {}
         }
         connection.as_mut().graceful_shutdown();
-        let _ = connection.await;
+        tokio::select! {
+            _ = connection => {}
+            () = last.silence(edge, &asked) => {}
+        }
         return;
     }
     let connection = http1().serve_connection(io, service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    let closing = async {
-        edge.drain.closing().await;
-        first(&asked).await;
-    };
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = closing => connection.as_mut().graceful_shutdown(),
+        () = last.request(edge, &asked) => connection.as_mut().graceful_shutdown(),
     }
-    let _ = connection.await;
-}
-
-/// When somebody who came at the last moment has asked, or will not.
-async fn first(asked: &AtomicUsize) {
-    let began = Instant::now();
-    while asked.load(Ordering::Relaxed) == 0 && began.elapsed() < FIRST {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    tokio::select! {
+        _ = connection => {}
+        () = last.silence(edge, &asked) => {}
     }
 }
 
@@ -208,6 +237,21 @@ async fn quiet(asked: &AtomicUsize) {
         before = Some(now);
         tokio::time::sleep(QUIET).await;
     }
+}
+
+/// How HTTP/2 is spoken with clients.
+fn http2() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
+        .initial_stream_window_size(WINDOW.0)
+        .initial_connection_window_size(WINDOW.1)
+        .max_send_buf_size(UNSENT)
+        .keep_alive_interval(HEAD)
+        .keep_alive_timeout(HEAD);
+    builder
 }
 
 /// How HTTP/1 is spoken with clients.

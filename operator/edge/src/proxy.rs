@@ -222,8 +222,15 @@ async fn send(
 fn shape(request: &mut Request<Body>, connection: &Connection) {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     match connection {
-        Connection::Own(_) => {
+        Connection::Own(..) => {
             *request.version_mut() = Version::HTTP_11;
+            // Whatever the method is: without it hyper sends no body with GET and HEAD.
+            if !request.body().is_end_stream()
+                && !request.headers().contains_key(header::CONTENT_LENGTH)
+            {
+                let chunked = HeaderValue::from_static("chunked");
+                request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+            }
             if request.uri().authority().is_some()
                 && let Ok(uri) = path.parse()
             {
@@ -231,6 +238,8 @@ fn shape(request: &mut Request<Body>, connection: &Connection) {
             }
         }
         Connection::Shared(_) => {
+            // From a try at another pod.
+            request.headers_mut().remove(header::TRANSFER_ENCODING);
             let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
             let whole = Uri::builder().scheme("http").authority(host.unwrap_or_default());
             if let Ok(uri) = whole.path_and_query(path).build() {

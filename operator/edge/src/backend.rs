@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use crate::{
     body::{Body, Pace},
     framing::LARGEST_HEAD,
+    heard::{Ear, Heard},
     sight::Target,
     socket,
 };
@@ -58,16 +59,23 @@ pub(crate) struct Backend {
     /// Requests and tunnels under way.
     pub in_flight: AtomicUsize,
     retired: AtomicBool,
-    idle: Mutex<Vec<(Instant, http1::SendRequest<Body>)>>,
+    idle: Mutex<Vec<(Instant, Own)>>,
     shared: tokio::sync::Mutex<Vec<Shared>>,
 }
 
 /// A connection that one request may use.
 pub(crate) enum Connection {
     /// Ours alone until the answer was read.
-    Own(http1::SendRequest<Body>),
+    Own(Own),
     /// Shared with others.
     Shared(Shared),
+}
+
+/// A connection of HTTP/1.1, and whether a byte of an answer came.
+#[derive(Debug)]
+pub(crate) struct Own {
+    sender: http1::SendRequest<Body>,
+    heard: Heard,
 }
 
 /// A connection of HTTP/2.
@@ -83,7 +91,7 @@ type Place = Arc<AtomicUsize>;
 /// What of a connection is kept until an answer was read to its end.
 pub(crate) enum Lease {
     /// It is ours alone.
-    Own(http1::SendRequest<Body>),
+    Own(Own),
     /// A place on one that others use as well.
     Place(#[expect(dead_code, reason = "it counts while it is there")] Place),
 }
@@ -109,6 +117,9 @@ pub(crate) enum BackendError {
     /// The connection ended before an answer was there.
     #[error("{0} gave no answer: {1}")]
     Answer(std::net::SocketAddr, hyper::Error),
+    /// The same, before a byte of it was there.
+    #[error("{0} ended the connection instead of an answer: {1}")]
+    Silence(std::net::SocketAddr, hyper::Error),
     /// It took too long.
     #[error("{0} gave no answer in time")]
     Late(std::net::SocketAddr),
@@ -141,14 +152,14 @@ impl Backend {
     /// An idle connection.
     pub(crate) fn reuse(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((since, sender)) = idle.pop() {
+        while let Some((since, own)) = idle.pop() {
             if since.elapsed() >= IDLE {
                 // Those below are older still.
                 idle.clear();
                 return None;
             }
-            if sender.is_ready() {
-                return Some(Connection::Own(sender));
+            if own.sender.is_ready() {
+                return Some(Connection::Own(own));
             }
         }
         None
@@ -156,31 +167,31 @@ impl Backend {
 
     /// A connection whose answer was read to its end. It is taken once its request was sent to its end as well:
     /// a preview may answer before it has read everything.
-    pub(crate) fn give_back(self: &Arc<Self>, mut sender: http1::SendRequest<Body>) {
-        if sender.is_ready() {
-            self.keep(sender);
-        } else if !sender.is_closed() {
+    pub(crate) fn give_back(self: &Arc<Self>, mut own: Own) {
+        if own.sender.is_ready() {
+            self.keep(own);
+        } else if !own.sender.is_closed() {
             let backend = Arc::clone(self);
             tokio::spawn(async move {
-                let ready = tokio::time::timeout(FINISH, sender.ready()).await;
+                let ready = tokio::time::timeout(FINISH, own.sender.ready()).await;
                 if matches!(ready, Ok(Ok(()))) {
-                    backend.keep(sender);
+                    backend.keep(own);
                 }
             });
         }
     }
 
-    fn keep(&self, sender: http1::SendRequest<Body>) {
+    fn keep(&self, own: Own) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < KEPT && !self.retired.load(Ordering::Acquire) {
-            idle.push((Instant::now(), sender));
+            idle.push((Instant::now(), own));
         }
     }
 
     /// Closes what was idle for too long.
     pub(crate) fn sweep(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(since, sender)| since.elapsed() < IDLE && !sender.is_closed());
+        idle.retain(|(since, own)| since.elapsed() < IDLE && !own.sender.is_closed());
         drop(idle);
         if let Ok(mut shared) = self.shared.try_lock() {
             let mut first = true;
@@ -200,7 +211,8 @@ impl Backend {
                 Err(BackendError::Connect(self.target.address, "no answer in time".to_owned()))
             });
         }
-        let stream = self.dial().await?;
+        let heard = Heard::default();
+        let stream = Ear::new(self.dial().await?, heard.clone());
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(READ)
             .handshake(TokioIo::new(stream))
@@ -210,7 +222,7 @@ impl Backend {
             // How it ends is seen by whoever waits for an answer.
             let _ = connection.with_upgrades().await;
         });
-        Ok(Connection::Own(sender))
+        Ok(Connection::Own(Own { sender, heard }))
     }
 
     async fn share(&self) -> Result<Connection, BackendError> {
@@ -265,12 +277,18 @@ impl Connection {
         (patience, pace): (Duration, Pace),
     ) -> Result<(Response<Incoming>, Lease), Unsent> {
         match self {
-            Self::Own(mut sender) => {
-                let sent = pace.wait(patience, sender.try_send_request(request)).await;
+            Self::Own(mut own) => {
+                own.heard.forget();
+                let sent = pace.wait(patience, own.sender.try_send_request(request)).await;
                 let answer = sent.ok_or_else(|| (BackendError::Late(address), None))?;
-                answer
-                    .map(|answer| (answer, Lease::Own(sender)))
-                    .map_err(|error| unsent(address, error))
+                match answer {
+                    Ok(answer) => Ok((answer, Lease::Own(own))),
+                    Err(error) if own.heard.is_so() => Err(unsent(address, error)),
+                    Err(mut error) => {
+                        let request = error.take_message().map(Box::new);
+                        Err((BackendError::Silence(address, error.into_error()), request))
+                    }
+                }
             }
             Self::Shared(Shared { mut sender, places }) => {
                 let sent = pace.wait(patience, sender.try_send_request(request)).await;

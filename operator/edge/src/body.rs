@@ -196,8 +196,8 @@ impl Drop for Passing {
 impl Held {
     /// The answer was read to its end.
     pub(crate) fn end(&mut self) {
-        if let Some((backend, Lease::Own(sender))) = self.lease.take() {
-            backend.give_back(sender);
+        if let Some((backend, Lease::Own(own))) = self.lease.take() {
+            backend.give_back(own);
         }
         self.busy = None;
         self.passing = None;

@@ -6,7 +6,6 @@ use std::{
 };
 
 use http::Request;
-use hyper::body::Incoming;
 use understudy_crds::status::Phase;
 
 use crate::{
@@ -48,7 +47,7 @@ impl Drop for Waiter<'_> {
 
 impl Edge {
     /// Lets a request pass, or holds it until it may, or says what to show instead.
-    pub(crate) async fn pass(&self, route: &Arc<Route>, request: &Request<Incoming>) -> Passage {
+    pub(crate) async fn pass<B>(&self, route: &Arc<Route>, request: &Request<B>) -> Passage {
         let preview = &route.preview;
         if preview.under_way.load(Ordering::Acquire) >= self.limits.preview {
             let text = "Too many requests are under way at this preview. Try again in a moment.";
@@ -168,3 +167,6 @@ fn onlooker(route: &Arc<Route>, live: Arc<Live>) -> Passage {
     }
     Passage::Page(Page::standing(&live.view.standing), Visitor::Onlooker)
 }
+
+#[cfg(test)]
+mod tests;

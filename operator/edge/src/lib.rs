@@ -13,6 +13,7 @@ pub mod framing;
 #[doc(hidden)]
 pub mod fuzzing;
 mod headers;
+mod heard;
 mod hold;
 pub mod host;
 mod listen;
@@ -27,6 +28,9 @@ mod table;
 pub mod tls;
 mod tunnel;
 mod visitor;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     net::SocketAddr,

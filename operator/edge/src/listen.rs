@@ -209,6 +209,7 @@ where
         }
         connection.as_mut().graceful_shutdown();
         tokio::select! {
+            biased;
             _ = connection => {}
             () = last.silence(edge, &asked) => {}
         }
@@ -216,11 +217,14 @@ where
     }
     let connection = http1().serve_connection(io, service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
+    // Whoever asks in that very moment has asked.
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
         () = last.request(edge, &asked) => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
+        biased;
         _ = connection => {}
         () = last.silence(edge, &asked) => {}
     }
@@ -287,3 +291,6 @@ async fn answer(
     }
     Ok(answer)
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,7 @@ impl Metrics {
         let reason = match error {
             BackendError::Absent => "absent",
             BackendError::Connect(..) => "connect",
-            BackendError::Answer(..) => "answer",
+            BackendError::Answer(..) | BackendError::Silence(..) => "answer",
             BackendError::Late(_) => "late",
         };
         self.failures.get_or_create(&Reason { reason }).inc();

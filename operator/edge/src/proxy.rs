@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Edge, access,
-    backend::{Backend, BackendError, Connection, Lease},
+    backend::{Backend, BackendError, Connection, Lease, Unsent},
     body::{Body, Busy, Held, Pace, Passing, Stall, Stream},
     framing, headers,
     hold::Passage,
@@ -123,7 +123,8 @@ impl Errand<'_> {
             };
             let busy = Busy::new(&backend);
             let shape = (ours.is_some(), grpc);
-            let sent = send(self.edge, &backend, request, shape, &pace).await;
+            let patience = (self.edge.limits.answer, &pace);
+            let sent = send(&backend, request, shape, patience).await;
             let (error, unsent) = match sent {
                 Ok((answer, lease)) => {
                     told.pod = Some(Arc::clone(&backend.target.pod));
@@ -148,7 +149,7 @@ impl Errand<'_> {
             BackendError::Absent | BackendError::Connect(..) => {
                 (StatusCode::BAD_GATEWAY, "No pod of this preview takes connections.")
             }
-            BackendError::Answer(..) => (
+            BackendError::Answer(..) | BackendError::Silence(..) => (
                 StatusCode::BAD_GATEWAY,
                 "The connection to the preview ended before it had answered.",
             ),
@@ -181,12 +182,11 @@ pub(crate) fn choose(route: &Route, live: &Live, tried: &[Arc<Backend>]) -> Opti
 type Answered = (Response<Incoming>, Lease);
 
 async fn send(
-    edge: &Edge,
     backend: &Backend,
     mut request: Request<Body>,
     (tunnel, grpc): (bool, bool),
-    pace: &Pace,
-) -> Result<Answered, (BackendError, Option<Box<Request<Body>>>)> {
+    (patience, pace): (Duration, &Pace),
+) -> Result<Answered, Unsent> {
     let h2 = (backend.target.h2c || grpc) && !tunnel;
     let address = backend.target.address;
     let reused = if h2 || tunnel { None } else { backend.reuse() };
@@ -199,23 +199,40 @@ async fn send(
         },
     };
     shape(&mut request, &connection);
-    let mut sent = connection.send(address, request, (edge.limits.answer, pace.clone())).await;
+    let mut spare = if fresh { None } else { spare(&request) };
+    let mut sent = connection.send(address, request, (patience, pace.clone())).await;
     // A connection that had been idle, or that others use, was closed under us, and nothing was sent: another one
-    // will do. Of those that others use several may be about to go.
+    // will do. Of those that others use several may be about to go. What was sent on one that had been idle may have
+    // met its end on the way: if nothing came back, what changes nothing is sent once more (RFC 9110, 9.2.2).
     let mut again = if h2 { TRIES } else { usize::from(!fresh) };
     loop {
-        let mut request = match sent {
-            Err((_, Some(request))) if again > 0 => request,
-            sent => return sent,
+        let mut request = match (sent, spare.take()) {
+            (Err((_, Some(request))), _) if again > 0 => request,
+            (Err((BackendError::Silence(..), None)), Some(spare)) => Box::new(spare),
+            (sent, _) => return sent,
         };
-        again -= 1;
+        again = again.saturating_sub(1);
         let connection = match backend.connect(h2).await {
             Ok(connection) => connection,
             Err(error) => return Err((error, Some(request))),
         };
         shape(&mut request, &connection);
-        sent = connection.send(address, *request, (edge.limits.answer, pace.clone())).await;
+        sent = connection.send(address, *request, (patience, pace.clone())).await;
     }
+}
+
+/// The same request once more, if it asks for nothing but an answer and has no body.
+fn spare(request: &Request<Body>) -> Option<Request<Body>> {
+    let asks = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !asks || !matches!(request.body(), Body::Empty) {
+        return None;
+    }
+    let mut spare = Request::new(Body::Empty);
+    *spare.method_mut() = request.method().clone();
+    *spare.uri_mut() = request.uri().clone();
+    *spare.version_mut() = request.version();
+    spare.headers_mut().clone_from(request.headers());
+    Some(spare)
 }
 
 /// HTTP/2 wants the whole target and no `Host`, HTTP/1.1 the path and a `Host`.
@@ -312,3 +329,6 @@ fn inbound(
 
 /// How long a preview may take before the head of its answer, by default: long polls are quicker.
 pub(crate) const ANSWER: Duration = Duration::from_mins(5);
+
+#[cfg(test)]
+mod tests;

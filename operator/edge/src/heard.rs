@@ -1,4 +1,4 @@
-//! Connections that know whether anything came back on them.
+//! Connections that know whether anything came on them, and whether everything went.
 
 use std::{
     io::{IoSlice, Result},
@@ -10,42 +10,50 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Whether a byte came since it was last forgotten.
+/// What is known of a connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Heard(Arc<AtomicBool>);
+pub(crate) struct Heard(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    heard: AtomicBool,
+    unsent: AtomicBool,
+}
 
 impl Heard {
-    /// From now on.
+    /// From now on nothing was heard.
     pub(crate) fn forget(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.heard.store(false, Ordering::Release);
     }
 
-    /// Whether it did.
+    /// Whether a byte came since then.
     pub(crate) fn is_so(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.heard.load(Ordering::Acquire)
+    }
+
+    /// Whether something of what was written may still be here.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.0.unsent.load(Ordering::Acquire)
     }
 }
 
 /// A connection that notes it.
 #[derive(Debug)]
-pub(crate) struct Ear {
-    stream: TcpStream,
+pub(crate) struct Ear<IO> {
+    stream: IO,
     heard: Heard,
 }
 
-impl Ear {
-    /// Notes there what comes on this connection.
-    pub(crate) fn new(stream: TcpStream, heard: Heard) -> Self {
+impl<IO> Ear<IO> {
+    /// Notes there what becomes of this connection.
+    pub(crate) fn new(stream: IO, heard: Heard) -> Self {
         Self { stream, heard }
     }
 }
 
-impl AsyncRead for Ear {
+impl<IO: AsyncRead + Unpin> AsyncRead for Ear<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -54,18 +62,20 @@ impl AsyncRead for Ear {
         let before = bytes.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, bytes))?;
         if bytes.filled().len() > before {
-            self.heard.0.store(true, Ordering::Release);
+            self.heard.0.heard.store(true, Ordering::Release);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Ear {
+/// Whoever writes on it flushes it when everything was written, and not before: so does hyper.
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Ear<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize>> {
+        self.heard.0.unsent.store(true, Ordering::Release);
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -74,6 +84,7 @@ impl AsyncWrite for Ear {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
+        self.heard.0.unsent.store(true, Ordering::Release);
         Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
     }
 
@@ -82,7 +93,9 @@ impl AsyncWrite for Ear {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.heard.0.unsent.store(false, Ordering::Release);
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {

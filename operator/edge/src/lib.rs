@@ -16,6 +16,7 @@ mod headers;
 mod heard;
 mod hold;
 pub mod host;
+mod last;
 mod listen;
 mod metrics;
 mod notes;

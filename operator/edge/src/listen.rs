@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -31,6 +31,8 @@ use crate::{
     body::Body,
     framing::LARGEST_HEAD,
     headers::Client,
+    heard::{Ear, Heard},
+    last::Last,
     proxy::{self, Seat, Told},
     socket,
     tls::Certificates,
@@ -45,10 +47,6 @@ const STREAMS: u32 = 128;
 /// How long an HTTP/2 connection is kept on which nobody asks for anything more: longer than browsers keep one. What
 /// is under way on it comes to its end. (HTTP/1.1 has [`HEAD`] for that.)
 const QUIET: Duration = Duration::from_mins(5);
-
-/// How long a connection may take at the very end to ask for something, if it never did: it may have been taken just
-/// then.
-const FIRST: Duration = Duration::from_secs(1);
 
 /// What HTTP/2 may send us unread, by stream and by connection.
 const WINDOW: (u32, u32) = (256 << 10, 1 << 20);
@@ -121,42 +119,6 @@ async fn connection(
     edge.metrics.connections.dec();
 }
 
-/// When a connection saw the end come.
-#[derive(Debug, Default)]
-struct Last(OnceLock<Instant>);
-
-impl Last {
-    /// When whoever has not asked for anything is waited for no longer: the same moment, however often and in whatever
-    /// part of its beginning a connection asks.
-    async fn moment(&self, edge: &Edge) {
-        edge.drain.closing().await;
-        let seen = *self.0.get_or_init(Instant::now);
-        tokio::time::sleep_until(seen + FIRST).await;
-    }
-
-    /// When somebody who came at the last moment has asked, or will not.
-    async fn request(&self, edge: &Edge, asked: &AtomicUsize) {
-        let asks = async {
-            edge.drain.closing().await;
-            while asked.load(Ordering::Relaxed) == 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::select! {
-            () = asks => {}
-            () = self.moment(edge) => {}
-        }
-    }
-
-    /// When it is over for somebody who never asked; whoever did is served to the end.
-    async fn silence(&self, edge: &Edge, asked: &AtomicUsize) {
-        self.moment(edge).await;
-        if asked.load(Ordering::Relaxed) > 0 {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
 /// What a connection begins with, unless it takes too long.
 async fn begun<T>(late: impl Future<Output = ()>, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
@@ -191,42 +153,47 @@ async fn serve<IO>((edge, last): (&Edge, &Last), io: IO, (client, seat): (Client
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(io);
+    let asked = Arc::new(AtomicUsize::new(0));
     // One for each request, since streams of HTTP/2 are served by tasks of their own.
-    let (own, asked) = (edge.clone(), Arc::new(AtomicUsize::new(0)));
-    let count = Arc::clone(&asked);
+    let (own, count, place) = (edge.clone(), Arc::clone(&asked), Arc::clone(&seat));
     let service = service_fn(move |request| {
-        let (edge, seat) = (own.clone(), Arc::clone(&seat));
+        let (edge, seat) = (own.clone(), Arc::clone(&place));
         count.fetch_add(1, Ordering::Relaxed);
         async move { answer(&edge, (client, &seat), request).await }
     });
+    // Where both are ready, whoever asks in that very moment has asked.
     if h2 {
-        let mut connection = std::pin::pin!(http2().serve_connection(io, service));
+        let mut connection = std::pin::pin!(http2().serve_connection(TokioIo::new(io), service));
         tokio::select! {
+            biased;
             _ = connection.as_mut() => return,
             () = edge.drain.closing() => {}
             () = quiet(&asked) => {}
         }
         connection.as_mut().graceful_shutdown();
+        // What is held for a stream that its client does not read is not seen: whoever asked is served to the end.
+        let idle = || asked.load(Ordering::Relaxed) == 0;
         tokio::select! {
             biased;
             _ = connection => {}
-            () = last.silence(edge, &asked) => {}
+            () = last.silence(edge, idle) => {}
         }
         return;
     }
-    let connection = http1().serve_connection(io, service).with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    // Whoever asks in that very moment has asked.
+    let heard = Heard::default();
+    let io = TokioIo::new(Ear::new(io, heard.clone()));
+    let mut connection = std::pin::pin!(http1().serve_connection(io, service).with_upgrades());
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
         () = last.request(edge, &asked) => connection.as_mut().graceful_shutdown(),
     }
+    // Two copies are the connection's own, and each request has one until its answer was read.
+    let idle = || Arc::strong_count(&seat) <= 2 && !heard.is_unsent();
     tokio::select! {
         biased;
         _ = connection => {}
-        () = last.silence(edge, &asked) => {}
+        () = last.silence(edge, idle) => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,10 +12,29 @@ use tokio::{
 };
 
 use super::listen;
-use crate::{Limits, tests::edge};
+use crate::{Limits, tests::edge, tls::Certificates};
 
 /// A whole request to a host that nobody has.
 const WHOLE: &str = "GET / HTTP/1.1\r\nhost: nobody.test\r\n\r\n";
+
+#[tokio::test]
+async fn end_waits_a_second_for_a_handshake() {
+    let edge = edge(Limits::default());
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = TcpListener::bind(any).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let certificates = Arc::new(Certificates::new().expect("what TLS takes"));
+    let listens = tokio::spawn(listen(edge.clone(), listener, Some(certificates)));
+    let silent = TcpStream::connect(address).await.expect("a connection");
+    let mut half = TcpStream::connect(address).await.expect("a connection");
+    half.write_all(&[0x16, 3, 1]).await.expect("a reader");
+    let began = Instant::now();
+    edge.drain.end(Duration::from_secs(20)).await;
+    listens.await.expect("it ends");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(6), "the end took {} ms", took.as_millis());
+    drop((silent, half));
+}
 
 #[tokio::test]
 async fn end_waits_a_second_for_those_who_never_asked() {
@@ -32,6 +52,8 @@ async fn end_waits_a_second_for_those_who_never_asked() {
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0",
         "GET / HTTP/1.1\r\nhost: nobody.test\r\n",
         WHOLE,
+        // Half of a second one.
+        "GET / HTTP/1.1\r\nhost: nobody.test\r\n\r\nGET / HTTP/1.1\r\n",
     ] {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(said.as_bytes()).await.expect("a reader");

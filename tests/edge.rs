@@ -7,6 +7,8 @@
 
 #[path = "edge/beside.rs"]
 mod beside;
+#[path = "edge/between.rs"]
+mod between;
 #[path = "edge/book.rs"]
 mod book;
 #[path = "edge/bounds.rs"]
@@ -180,6 +182,12 @@ fn long_ten_thousand_requests_of_one_preview_are_the_most() -> Outcome {
 #[ignore = "needs a control bed: cargo verify --long edge"]
 fn long_http2_is_spoken_by_the_book() -> Outcome {
     block_on(book::story())
+}
+
+#[test]
+#[ignore = "needs a control bed: cargo verify --only edge"]
+fn http2_arrives_in_http1_as_it_was_meant() -> Outcome {
+    block_on(between::story())
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl AsyncAnswer for Pieces {
     async fn serve(&self, mut stream: TcpStream) {
         let mut head = [0; 4096];
         let _ = stream.read(&mut head).await;
-        let begin = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\ntrailer: x-end\r\n\r\n";
+        let begin = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\ntrailer: x-end, x-forwarded-for, understudy-page\r\n\r\n";
         let _ = stream.write_all(begin.as_bytes()).await;
         for number in 0..3 {
             let piece = format!("data: {number}\n\n");
@@ -45,7 +45,9 @@ impl AsyncAnswer for Pieces {
             let _ = stream.write_all(chunk.as_bytes()).await;
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        let _ = stream.write_all(b"0\r\nx-end: yes\r\n\r\n").await;
+        let _ = stream
+            .write_all(b"0\r\nx-forwarded-for: b\r\nunderstudy-page: a lie\r\nx-end: yes\r\n\r\n")
+            .await;
     }
 }
 
@@ -80,6 +82,7 @@ async fn streamed(scene: &Scene) -> Result<()> {
         times.push(began.elapsed());
     }
     read_until(&mut stream, &mut seen, "x-end: yes").await?;
+    assert!(!seen.contains("x-forwarded-for: b") && !seen.contains("a lie"), "{seen}");
     let apart = times
         .windows(2)
         .filter(|pair| pair[1].saturating_sub(pair[0]) > Duration::from_millis(150))

@@ -22,15 +22,12 @@ use crate::{
     Scene,
     beside::beside,
     frames::{
-        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, INITIAL_WINDOW,
+        ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, INITIAL_WINDOW,
         MAX_STREAMS, NO_ERROR, PING, PUSH_PROMISE, REFUSED_STREAM, RESET, SETTINGS, Seen, Wire,
         field, frame, goaway, id, numbered, settings,
     },
     port, scene, until,
 };
-
-/// A stream that nobody needs any more (RFC 9113, 7).
-const CANCEL: u32 = 8;
 
 /// What the visitor gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,3 +1,5 @@
+//! What of the headers passes in either direction.
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -45,7 +45,7 @@ const CLUSTER: [Rule; 12] = [
 const CHANGE: &[&str] = &["create", "patch", "delete"];
 
 /// Inside a preview, by a binding that comes and goes with its namespace.
-const PREVIEW: [Rule; 8] = [
+const PREVIEW: [Rule; 9] = [
     Rule(
         &[""],
         &[
@@ -63,6 +63,8 @@ const PREVIEW: [Rule; 8] = [
     Rule(&[""], &["pods/log", "services/proxy"], &["get"]),
     Rule(&["apps"], &["deployments", "statefulsets"], CHANGE),
     Rule(&["batch"], &["jobs", "cronjobs"], CHANGE),
+    // Whether one that a watch does not show is really gone.
+    Rule(&["batch"], &["jobs"], &["get"]),
     Rule(&["networking.k8s.io"], &["networkpolicies"], CHANGE),
     Rule(&["policy"], &["poddisruptionbudgets"], CHANGE),
 ];

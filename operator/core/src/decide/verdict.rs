@@ -244,3 +244,6 @@ fn boasts(counted: &Counted) -> Option<String> {
 fn tests(number: u64) -> String {
     if number == 1 { "1 test".to_owned() } else { format!("{number} tests") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,7 +145,7 @@ pub(crate) struct Held {
     pub busy: Option<Busy>,
     /// That it is under way at the preview.
     pub passing: Option<Passing>,
-    /// The client's place among the connections: for as long as somebody is served on one, or a tunnel lasts.
+    /// The client's place among the connections, for as long as a tunnel lasts.
     pub _seat: Option<Arc<OwnedSemaphorePermit>>,
 }
 

@@ -1,4 +1,4 @@
-//! Connections that know whether anything came on them, and whether everything went.
+//! Connections that know whether anything came back on them.
 
 use std::{
     io::{IoSlice, Result},
@@ -10,50 +10,42 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
 
-/// What is known of a connection.
+/// Whether a byte came since it was last forgotten.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Heard(Arc<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    heard: AtomicBool,
-    unsent: AtomicBool,
-}
+pub(crate) struct Heard(Arc<AtomicBool>);
 
 impl Heard {
-    /// From now on nothing was heard.
+    /// From now on.
     pub(crate) fn forget(&self) {
-        self.0.heard.store(false, Ordering::Release);
+        self.0.store(false, Ordering::Release);
     }
 
-    /// Whether a byte came since then.
+    /// Whether one did.
     pub(crate) fn is_so(&self) -> bool {
-        self.0.heard.load(Ordering::Acquire)
-    }
-
-    /// Whether something of what was written may still be here.
-    pub(crate) fn is_unsent(&self) -> bool {
-        self.0.unsent.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire)
     }
 }
 
 /// A connection that notes it.
 #[derive(Debug)]
-pub(crate) struct Ear<IO> {
-    stream: IO,
+pub(crate) struct Ear {
+    stream: TcpStream,
     heard: Heard,
 }
 
-impl<IO> Ear<IO> {
-    /// Notes there what becomes of this connection.
-    pub(crate) fn new(stream: IO, heard: Heard) -> Self {
+impl Ear {
+    /// Notes there what comes on this connection.
+    pub(crate) fn new(stream: TcpStream, heard: Heard) -> Self {
         Self { stream, heard }
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Ear<IO> {
+impl AsyncRead for Ear {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -62,20 +54,18 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Ear<IO> {
         let before = bytes.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, bytes))?;
         if bytes.filled().len() > before {
-            self.heard.0.heard.store(true, Ordering::Release);
+            self.heard.0.store(true, Ordering::Release);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// Whoever writes on it flushes it when everything was written, and not before: so does hyper.
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Ear<IO> {
+impl AsyncWrite for Ear {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize>> {
-        self.heard.0.unsent.store(true, Ordering::Release);
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -84,7 +74,6 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Ear<IO> {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        self.heard.0.unsent.store(true, Ordering::Release);
         Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
     }
 
@@ -93,9 +82,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Ear<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        self.heard.0.unsent.store(false, Ordering::Release);
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {

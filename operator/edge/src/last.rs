@@ -45,12 +45,12 @@ impl Last {
         }
     }
 
-    /// When it is over although the connection stays, since it says nothing, or half of something. Whoever is served is
-    /// served to the end.
-    pub(crate) async fn silence(&self, edge: &Edge, idle: impl Fn() -> bool) {
+    /// When it is over for somebody who never asked, or said half of something. Whoever asked is served to the end, and
+    /// hyper then waits for no more.
+    pub(crate) async fn silence(&self, edge: &Edge, asked: &AtomicUsize) {
         self.moment(edge).await;
-        while !idle() {
-            tokio::time::sleep(LOOK * 5).await;
+        if asked.load(Ordering::Relaxed) > 0 {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -31,7 +31,6 @@ use crate::{
     body::Body,
     framing::LARGEST_HEAD,
     headers::Client,
-    heard::{Ear, Heard},
     last::Last,
     proxy::{self, Seat, Told},
     socket,
@@ -155,9 +154,9 @@ where
 {
     let asked = Arc::new(AtomicUsize::new(0));
     // One for each request, since streams of HTTP/2 are served by tasks of their own.
-    let (own, count, place) = (edge.clone(), Arc::clone(&asked), Arc::clone(&seat));
+    let (own, count) = (edge.clone(), Arc::clone(&asked));
     let service = service_fn(move |request| {
-        let (edge, seat) = (own.clone(), Arc::clone(&place));
+        let (edge, seat) = (own.clone(), Arc::clone(&seat));
         count.fetch_add(1, Ordering::Relaxed);
         async move { answer(&edge, (client, &seat), request).await }
     });
@@ -171,29 +170,24 @@ where
             () = quiet(&asked) => {}
         }
         connection.as_mut().graceful_shutdown();
-        // What is held for a stream that its client does not read is not seen: whoever asked is served to the end.
-        let idle = || asked.load(Ordering::Relaxed) == 0;
         tokio::select! {
             biased;
             _ = connection => {}
-            () = last.silence(edge, idle) => {}
+            () = last.silence(edge, &asked) => {}
         }
         return;
     }
-    let heard = Heard::default();
-    let io = TokioIo::new(Ear::new(io, heard.clone()));
-    let mut connection = std::pin::pin!(http1().serve_connection(io, service).with_upgrades());
+    let connection = http1().serve_connection(TokioIo::new(io), service).with_upgrades();
+    let mut connection = std::pin::pin!(connection);
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
         () = last.request(edge, &asked) => connection.as_mut().graceful_shutdown(),
     }
-    // Two copies are the connection's own, and each request has one until its answer was read.
-    let idle = || Arc::strong_count(&seat) <= 2 && !heard.is_unsent();
     tokio::select! {
         biased;
         _ = connection => {}
-        () = last.silence(edge, idle) => {}
+        () = last.silence(edge, &asked) => {}
     }
 }
 

@@ -128,7 +128,7 @@ impl Errand<'_> {
             let (error, unsent) = match sent {
                 Ok((answer, lease)) => {
                     told.pod = Some(Arc::clone(&backend.target.pod));
-                    let taken = Some(Arc::clone(self.seat));
+                    let taken = ours.as_ref().map(|_| Arc::clone(self.seat));
                     let lease = Some((Arc::clone(&backend), lease));
                     let held =
                         Held { lease, busy: Some(busy), passing: Some(passing), _seat: taken };

@@ -52,11 +52,17 @@ async fn end_waits_a_second_for_those_who_never_asked() {
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0",
         "GET / HTTP/1.1\r\nhost: nobody.test\r\n",
         WHOLE,
-        // Half of a second one.
+        // Half of a second one: nobody is served on that connection.
         "GET / HTTP/1.1\r\nhost: nobody.test\r\n\r\nGET / HTTP/1.1\r\n",
     ] {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(said.as_bytes()).await.expect("a reader");
+        if said.starts_with(WHOLE) {
+            // Before the end, or it would be the last one on its connection.
+            let mut bytes = [0; 4096];
+            let read = stream.read(&mut bytes).await.expect("an answer");
+            assert!(bytes[..read].starts_with(b"HTTP/1.1 404"), "{said}");
+        }
         all.push(stream);
     }
     let began = Instant::now();

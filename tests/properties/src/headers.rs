@@ -23,12 +23,24 @@ const HOP: [&str; 7] = [
     "upgrade",
 ];
 
-/// What nobody but us may say of where a request came from, and we do not say.
-const CLAIMS: [&str; 5] =
-    ["true-client-ip", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip"];
+/// What nobody but us may say of where a request came from, and we do not say; so is all that begins as `x-forwarded-`.
+const CLAIMS: [&str; 11] = [
+    "http2-settings",
+    "x-forwarded",
+    "proxy",
+    "x-client-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "x-real-ip",
+    "x-cluster-client-ip",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-host",
+];
 
 /// What we say of it.
-const TOLD: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+const TOLD: [&str; 5] =
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"];
 
 /// Headers that something is done with.
 const KNOWN: [&str; 27] = [
@@ -126,6 +138,12 @@ fn others_pass(before: &HeaderMap, after: &HeaderMap, changed: &BTreeSet<String>
     }
 }
 
+/// Whether a name says where a request came from, for whoever takes `_` for `-`.
+fn is_claim(name: &&str) -> bool {
+    let name = name.replace('_', "-");
+    name == "forwarded" || name.starts_with("x-forwarded-") || CLAIMS.contains(&name.as_str())
+}
+
 /// The request's headers, twice.
 fn request(
     before: &HeaderMap,
@@ -135,6 +153,7 @@ fn request(
     let mut after = before.clone();
     fuzzing::request(&mut after, OWN, client, upgrade.map(HeaderValue::from_static));
     let mut changed = ended(before);
+    changed.extend(before.keys().map(HeaderName::as_str).filter(is_claim).map(str::to_owned));
     let mut gone: BTreeSet<&str> = changed.iter().map(String::as_str).collect();
     gone.extend(HOP.iter().chain(&CLAIMS).chain(&["expect"]));
     TOLD.iter().chain(&["host", "te"]).for_each(|name| {
@@ -161,6 +180,7 @@ fn request(
         address.to_string(),
         OWN.to_owned(),
         proto.to_owned(),
+        if tls { "443" } else { "80" }.to_owned(),
     ];
     for (name, value) in TOLD.iter().zip(&told) {
         assert_eq!(all(&after, name), [value.as_bytes()], "{name}");
@@ -168,7 +188,12 @@ fn request(
     assert!(matches!(all(&after, "te").as_slice(), [] | [b"trailers"]));
     let hosts = all(before, "host");
     assert_eq!(all(&after, "host"), if hosts.is_empty() { vec![OWN.as_bytes()] } else { hosts });
-    let names = HOP.iter().chain(&CLAIMS).chain(&TOLD).chain(&["expect", "host", "te"]);
+    if !changed.contains("cookie") {
+        let (cookies, joined) = (all(before, "cookie"), all(&after, "cookie"));
+        let once = if cookies.is_empty() { Vec::new() } else { vec![cookies.join(&b"; "[..])] };
+        assert_eq!(joined, once.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+    let names = HOP.iter().chain(&CLAIMS).chain(&TOLD).chain(&["expect", "host", "te", "cookie"]);
     changed.extend(names.map(|name| (*name).to_owned()));
     others_pass(before, &after, &changed);
     (after.clone(), after)
@@ -178,11 +203,12 @@ fn answer(before: &HeaderMap, commit: Option<&HeaderValue>) {
     let mut after = before.clone();
     fuzzing::answer(&mut after, OWN, commit);
     let mut changed = ended(before);
-    let ours = ["understudy-commit", "understudy-page", "x-robots-tag", "set-cookie"];
+    let ours =
+        ["understudy-commit", "understudy-page", "x-robots-tag", "set-cookie", "clear-site-data"];
     for name in changed.iter().map(String::as_str).chain(HOP) {
         assert!(ours.contains(&name) || !after.contains_key(name), "{name} passes");
     }
-    assert!(!after.contains_key("understudy-page"));
+    assert!(!after.contains_key("understudy-page") && !after.contains_key("clear-site-data"));
     let commits: Vec<&[u8]> = commit.iter().map(|commit| commit.as_bytes()).collect();
     assert_eq!(all(&after, "understudy-commit"), commits);
     assert_eq!(all(&after, "x-robots-tag"), [b"noindex"]);

@@ -12,37 +12,29 @@ use understudy_bed::{
     testing::{Outcome, shared, text},
 };
 use understudy_fakes::{
-    Operator, Scene,
-    edge::{Edge, INSIDE},
+    Scene,
+    edge::{Edge, get},
+    evidence::Way,
     scene::COMMITS,
 };
 
 use stage::{Stage, block_on, stage_on};
 
-/// Where edge and evidence are found by pods.
+/// Where the edge is found by pods.
 const EDGE: u16 = 20_000;
-const EVIDENCE: u16 = 20_082;
-
-/// A port of this machine that nobody listens on.
-fn free() -> Result<u16> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0");
-    let address = listener.and_then(|listener| listener.local_addr());
-    address.map(|address| address.port()).map_err(|error| Error::Bed(error.to_string()))
-}
 
 fn name() -> String {
     format!("shop-{}", std::process::id())
 }
 
 /// The images of the shop: one as it should be, one with a button that does nothing, and one that is right again.
-fn images(stage: &Stage) -> Result<String> {
+fn images(stage: &Stage) -> Result<()> {
     let home = Home::find()?;
     understudy_shop::database(&home, &stage.bed)?;
     understudy_shop::browser(&home, &stage.bed)?;
     understudy_shop::build(&home, &stage.bed, COMMITS[0], false)?;
     understudy_shop::dumb(&home, &stage.bed, COMMITS[1])?;
-    understudy_shop::build(&home, &stage.bed, COMMITS[2], false)?;
-    Operator::image(&home, &stage.bed)
+    understudy_shop::build(&home, &stage.bed, COMMITS[2], false).map(drop)
 }
 
 fn check<'status>(preview: &'status Value, name: &str) -> &'status Value {
@@ -50,28 +42,42 @@ fn check<'status>(preview: &'status Value, name: &str) -> &'status Value {
     checks.into_iter().flatten().find(|one| text(one, "/name") == name).unwrap_or(&Value::Null)
 }
 
+/// The evidence can be read by its link: the listing as a page and as data, and in it the picture of what was seen.
+async fn shown(check: &Value) -> Result<()> {
+    let link = text(check, "/evidence/url").strip_prefix("http://").unwrap_or_default();
+    let (address, path) = link.split_once('/').unwrap_or_default();
+    let page = get(address, "localhost", &format!("/{path}")).await?;
+    assert_eq!(page.status(), 200, "{link}");
+    assert!(String::from_utf8_lossy(page.body()).contains("test-failed-1.png"), "{link}");
+    let data = get(address, "localhost", &format!("/{path}?format=json")).await?;
+    let data: Value = serde_json::from_slice(data.body()).unwrap_or_default();
+    let files = data.pointer("/left/files").and_then(Value::as_array);
+    let files: Vec<&Value> = files.into_iter().flatten().collect();
+    let picture = files.iter().find(|file| text(file, "/path").ends_with("test-failed-1.png"));
+    let href = picture.map(|file| text(file, "/href")).unwrap_or_default();
+    let picture = get(address, "localhost", &format!("/{path}{href}")).await?;
+    assert_eq!(picture.status(), 200, "{href}");
+    assert!(picture.body().starts_with(b"\x89PNG"), "{href}");
+    println!(
+        "measured: {} files of evidence, a screenshot of {} bytes among them",
+        files.len(),
+        picture.body().len()
+    );
+    Ok(())
+}
+
 async fn shop() -> Result<()> {
     let stage = stage_on(shared(Profile::Node)?).await?;
     Edge::install(&stage.bed)?;
     let began = Instant::now();
-    let image = images(&stage)?;
+    images(&stage)?;
     println!("measured: every image was there after {:.1} s", began.elapsed().as_secs_f64());
     let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
     let edge = Edge::start(&stage.bed, folder.path(), EDGE, &[]).await?;
     let (_registry, [mirror, plain]) = understudy_shop::registry(&stage.bed)?;
-    let port = free()?;
-    let _way = stage.bed.expose(&format!("{INSIDE}:{EVIDENCE}"), &format!("127.0.0.1:{port}"))?;
-    let flags = [
-        mirror,
-        plain,
-        format!("--edge-address={}", edge.plain()),
-        format!("--edge-address-inside={}", edge.inside()),
-        format!("--evidence-listen=127.0.0.1:{port}"),
-        format!("--evidence-url=http://{INSIDE}:{EVIDENCE}"),
-        format!("--image={image}"),
-        format!("--data-dir={}", folder.path().display()),
-    ];
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let way = Way::open(&stage.bed, &edge, folder.path())?;
+    let flags: Vec<&str> =
+        [&mirror, &plain].into_iter().chain(&way.flags).map(String::as_str).collect();
     let spec = understudy_shop::template().pointer("/spec").cloned().unwrap_or_default();
     let scene = Scene::new(&stage.cluster, &stage.upstream, "checks", &spec, &flags).await?;
     let began = Instant::now();
@@ -90,6 +96,7 @@ async fn shop() -> Result<()> {
     println!("measured: a broken button: {}", text(e2e, "/message"));
     assert_eq!(text(e2e, "/verdict"), "Failed", "{failed:#}");
     assert!(text(e2e, "/message").contains("whoever says a line hears it again"), "{failed:#}");
+    shown(e2e).await?;
     scene.change(&name(), &json!({"commit": COMMITS[2]})).await?;
     let ready = scene.reach(&name(), "Ready", COMMITS[2]).await?;
     assert_eq!(text(check(&ready, "e2e"), "/verdict"), "Passed", "{ready:#}");

@@ -62,25 +62,6 @@ pub enum RunFor {
     Fresh,
 }
 
-/// What becomes of the preview's data.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Data {
-    /// What becomes of them when a new commit comes.
-    #[serde(default)]
-    pub on_push: OnPush,
-}
-
-/// What becomes of data when a new commit comes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OnPush {
-    /// They stay.
-    #[default]
-    Keep,
-    /// Volumes, and what keeps data in them, are removed and made anew.
-    Reset,
-}
-
 /// A Job that runs tests against the preview's URL. Beside it runs a collector, which brings reports and artifacts out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

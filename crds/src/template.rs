@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     isolation::Isolation,
-    job::{Data, JobCheck, Prepare},
+    job::{JobCheck, Prepare},
     manifest::Manifest,
     scalar::{DnsLabel, Span},
 };
@@ -68,10 +68,6 @@ pub struct PreviewTemplateSpec {
     #[schemars(length(max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_string()]))]
     pub prepare: Vec<Prepare>,
-
-    /// What becomes of the preview's data.
-    #[serde(default)]
-    pub data: Data,
 
     /// Services that are reached from outside. The first is the preview's URL.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -218,6 +214,40 @@ pub struct HttpCheck {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub contains: Option<String>,
+    /// A value that the body's JSON must hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<JsonValue>,
+    /// A header that the answer must have; only an edge shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<HeaderText>,
+    /// How long the answer may take, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 60_000))]
+    pub within_milliseconds: Option<u32>,
+}
+
+/// A value in JSON, of at most 64 KiB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JsonValue {
+    /// Where it stands (RFC 6901): `/status`.
+    #[schemars(length(max = 256), regex(pattern = "^(/.*)?$"))]
+    pub pointer: String,
+    /// What stands there, in which parameters may stand: a text as it is, anything else as JSON.
+    #[schemars(length(max = 1024))]
+    pub value: String,
+}
+
+/// A header of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeaderText {
+    /// Its name.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"))]
+    pub name: String,
+    /// A text that it must contain, in which parameters may stand.
+    #[schemars(length(max = 1024))]
+    pub contains: String,
 }
 
 /// How long previews live.

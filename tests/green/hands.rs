@@ -126,7 +126,7 @@ async fn remade(one: &Running<'_>) -> Result<()> {
     if let Some(labels) =
         copy.pointer_mut("/spec/template/metadata/labels").and_then(Value::as_object_mut)
     {
-        labels.retain(|name, _| name.starts_with("understudy.dev/"));
+        labels.retain(|name, _| name.starts_with(label::PREFIX));
     }
     if let Some(command) = copy.pointer_mut("/spec/template/spec/containers/0/command/2") {
         *command = json!(HONEST);
@@ -234,7 +234,7 @@ async fn token(
 async fn asked(judges: &Judges, method: &str, path: &str, token: &str) -> Result<u16> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let failed = |error: std::io::Error| Error::Bed(format!("the evidence port: {error}"));
-    let mut stream = tokio::net::TcpStream::connect(&judges.evidence).await.map_err(failed)?;
+    let mut stream = tokio::net::TcpStream::connect(&judges.way.address).await.map_err(failed)?;
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: evidence\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     );

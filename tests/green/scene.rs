@@ -4,24 +4,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use understudy_bed::{
-    Error, Home, Profile, Result,
+    Error, Profile, Result,
     net::Forward,
     plan::address,
     testing::{shared, text},
 };
-use understudy_fakes::{
-    Operator, Scene,
-    edge::{Edge, INSIDE},
-};
+use understudy_fakes::{Scene, edge::Edge, evidence};
 
 use crate::{
     stage::{Stage, stage_on},
     ways::Way,
 };
 
-/// Where the edge and the evidence port are found by pods.
+/// Where the edge is found by pods.
 const EDGE: u16 = 20_000;
-const EVIDENCE: u16 = 20_082;
 
 /// Longer than any of it takes.
 const LONG: Duration = Duration::from_mins(5);
@@ -30,17 +26,10 @@ const LONG: Duration = Duration::from_mins(5);
 pub(crate) struct Judges {
     pub(crate) stage: Stage,
     pub(crate) scene: Scene,
-    pub(crate) evidence: String,
+    pub(crate) way: evidence::Way,
     _edge: Edge,
-    _ways: (Forward, Forward),
+    _registry: Forward,
     _folder: tempfile::TempDir,
-}
-
-/// A port of this machine that nobody listens on.
-fn free() -> Result<u16> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0");
-    let address = listener.and_then(|listener| listener.local_addr());
-    address.map(|address| address.port()).map_err(|error| Error::Bed(error.to_string()))
 }
 
 /// A front that answers anything with a page.
@@ -94,27 +83,15 @@ impl Judges {
     pub(crate) async fn new() -> Result<Self> {
         let stage = stage_on(shared(Profile::Node)?).await?;
         Edge::install(&stage.bed)?;
-        let image = Operator::image(&Home::find()?, &stage.bed)?;
         let folder = tempfile::tempdir().map_err(|error| Error::Bed(error.to_string()))?;
         let edge = Edge::start(&stage.bed, folder.path(), EDGE, &[]).await?;
         let (registry, [mirror, plain]) = understudy_shop::registry(&stage.bed)?;
-        let port = free()?;
-        let evidence = format!("127.0.0.1:{port}");
-        let way = stage.bed.expose(&format!("{INSIDE}:{EVIDENCE}"), &evidence)?;
-        let flags = [
-            mirror,
-            plain,
-            format!("--edge-address={}", edge.plain()),
-            format!("--edge-address-inside={}", edge.inside()),
-            format!("--evidence-listen={evidence}"),
-            format!("--evidence-url=http://{INSIDE}:{EVIDENCE}"),
-            format!("--image={image}"),
-            format!("--data-dir={}", folder.path().display()),
-        ];
-        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let way = evidence::Way::open(&stage.bed, &edge, folder.path())?;
+        let flags: Vec<&str> =
+            [&mirror, &plain].into_iter().chain(&way.flags).map(String::as_str).collect();
         let scene =
             Scene::new(&stage.cluster, &stage.upstream, "green", &spec(&[]), &flags).await?;
-        Ok(Self { stage, scene, evidence, _edge: edge, _ways: (registry, way), _folder: folder })
+        Ok(Self { stage, scene, way, _edge: edge, _registry: registry, _folder: folder })
     }
 
     /// From now on these are the checks.

@@ -145,19 +145,14 @@ pub fn objects(owner: Owner<'_>, stack: &Stack, hosts: &Hosts, pins: &Pins) -> V
     all
 }
 
-/// The Jobs that make the stack ready, in their order. The name of each says of which commit and data it is.
-pub fn preparations(
-    owner: Owner<'_>,
-    stack: &Stack,
-    hosts: &Hosts,
-    (pins, data): (&Pins, &str),
-) -> Vec<Desired> {
+/// The Jobs that make the stack ready, in their order. The name of each says of which commit it is.
+pub fn preparations(owner: Owner<'_>, stack: &Stack, hosts: &Hosts, pins: &Pins) -> Vec<Desired> {
     let one = |task: &Preparation| {
         let mut job = task.job.clone();
         dress(&mut job, owner, stack, hosts, pins);
         let seed = match task.run {
-            RunFor::EveryCommit => json!([job, pins.commit, data]),
-            RunFor::Fresh => json!([task.name, data]),
+            RunFor::EveryCommit => json!([job, pins.commit]),
+            RunFor::Fresh => json!([task.name]),
         };
         named(owner, job, &seed)
     };

@@ -7,6 +7,7 @@ use serde_json::Value;
 use understudy_crds::{PreviewEnvironmentSpec, PreviewStatus, PreviewTemplateSpec};
 
 use crate::{
+    answer::{Answer, Wanted},
     child::{Child, ObjectId},
     pod::Pod,
     run::Runs,
@@ -194,8 +195,8 @@ pub struct Probe {
     pub port: u16,
     /// Path and query.
     pub path: String,
-    /// What the first 64 KiB of the body must contain.
-    pub contains: Option<String>,
+    /// What must hold of the answer.
+    pub wanted: Wanted,
 }
 
 /// How a probe was answered the last time.
@@ -205,8 +206,8 @@ pub struct Probed {
     pub at: Timestamp,
     /// When the answer was there.
     pub answered: Timestamp,
-    /// The status, and whether the body contains what it must; or why there was none.
-    pub answer: Result<(u16, bool), Silence>,
+    /// The answer, or why there was none.
+    pub answer: Result<Answer, Silence>,
 }
 
 /// Why there was no answer.

@@ -1,6 +1,7 @@
 //! The decisions of Understudy: plain functions over plain data. Nothing here waits, asks a clock, rolls
 //! dice or speaks to anything; whoever calls passes what was seen and carries out what is said.
 
+pub mod answer;
 pub mod child;
 pub mod decide;
 pub mod desired;

@@ -13,6 +13,7 @@ use understudy_crds::{
 mod checks;
 
 use crate::{
+    answer::Wanted,
     hosts::Hosts,
     mend::{Note, mend},
     object::{items, text},
@@ -90,8 +91,8 @@ pub struct HttpCheck {
     pub path: String,
     /// The status that is wanted.
     pub status: u16,
-    /// What the body must contain.
-    pub contains: Option<String>,
+    /// What else must hold of the answer.
+    pub wanted: Wanted,
 }
 
 /// A Job that tests the preview.

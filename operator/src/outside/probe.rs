@@ -1,7 +1,7 @@
 //! Asking what is exposed over HTTP: through the edge, as visitors do; without one through the API server, which
 //! serves an operator inside the cluster as well as one outside.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
@@ -9,7 +9,10 @@ use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use tokio::net::TcpStream;
-use understudy_core::facts::{Probe, Probed, Silence};
+use understudy_core::{
+    answer::Answer,
+    facts::{Probe, Probed, Silence},
+};
 use understudy_edge::PAGE;
 
 use crate::cluster::api::Api;
@@ -37,16 +40,17 @@ pub(crate) async fn probe(api: &Api, edge: Option<&str>, probe: &Probe) -> Probe
 }
 
 /// Through the API server's Service proxy.
-async fn proxied(api: &Api, probe: &Probe) -> Result<(u16, bool), Silence> {
+async fn proxied(api: &Api, probe: &Probe) -> Result<Answer, Silence> {
     let path = format!(
         "/api/v1/namespaces/{}/services/http:{}:{}/proxy{}",
         probe.namespace, probe.service, probe.port, probe.path
     );
+    let began = Instant::now();
     match api.read(&path, BODY).await {
         Err(error) => {
             Err(Silence::Way(format!("the API server cannot be reached ({})", error.word())))
         }
-        Ok((status, body)) => judged(probe, status, &body),
+        Ok((status, body)) => judged(probe, status, &body, began.elapsed().as_millis()),
     }
 }
 
@@ -63,7 +67,7 @@ fn of_the_edge(status: StatusCode) -> &'static str {
 }
 
 /// Through the edge, by the host that visitors ask for.
-async fn through(edge: &str, probe: &Probe) -> Result<(u16, bool), Silence> {
+async fn through(edge: &str, probe: &Probe) -> Result<Answer, Silence> {
     let away = |error: &dyn std::fmt::Display| {
         Silence::Way(format!("the edge at {edge} (`--edge-address`) cannot be reached: {error}"))
     };
@@ -79,7 +83,9 @@ async fn through(edge: &str, probe: &Probe) -> Result<(u16, bool), Silence> {
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| Silence::Preview(error.to_string()))?;
+    let began = Instant::now();
     let answer = sender.send_request(request).await.map_err(|error| away(&error))?;
+    let took = began.elapsed().as_millis();
     let (head, mut body) = answer.into_parts();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -91,16 +97,22 @@ async fn through(edge: &str, probe: &Probe) -> Result<(u16, bool), Silence> {
         }
     }
     connection.abort();
-    let text = String::from_utf8_lossy(&bytes);
     // What the edge says by itself is no answer of the preview, and its words may be those of a status.
     if head.headers.contains_key(PAGE) {
         return Err(Silence::Preview(of_the_edge(head.status).to_owned()));
     }
-    let holds = probe.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()));
-    Ok((head.status.as_u16(), holds))
+    let name = probe.wanted.header.as_ref().map(|(name, _)| name.as_str());
+    let values = name.map(|name| head.headers.get_all(name));
+    let values: Vec<String> = values
+        .into_iter()
+        .flatten()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .collect();
+    let unmet = probe.wanted.unmet(&values, &bytes, took);
+    Ok(Answer { status: head.status.as_u16(), unmet })
 }
 
-fn judged(probe: &Probe, status: u16, body: &[u8]) -> Result<(u16, bool), Silence> {
+fn judged(probe: &Probe, status: u16, body: &[u8], millis: u128) -> Result<Answer, Silence> {
     // The API server's own refusals look like this; what the preview itself answers may be anything else.
     let own: Option<serde_json::Value> =
         (status >= 400).then(|| serde_json::from_slice(body).ok()).flatten();
@@ -108,6 +120,10 @@ fn judged(probe: &Probe, status: u16, body: &[u8]) -> Result<(u16, bool), Silenc
     if let Some(why) = own.as_ref().and_then(|own| own.get("message")?.as_str()) {
         return Err(Silence::Preview(why.to_owned()));
     }
-    let text = String::from_utf8_lossy(body);
-    Ok((status, probe.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()))))
+    let unmet = if probe.wanted.header.is_some() {
+        Some("and only an edge (`--edge-address`) shows its headers".to_owned())
+    } else {
+        probe.wanted.unmet(&[], body, millis)
+    };
+    Ok(Answer { status, unmet })
 }

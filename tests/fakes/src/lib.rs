@@ -6,6 +6,7 @@ pub mod bed;
 pub mod cluster;
 pub mod cost;
 pub mod edge;
+pub mod evidence;
 pub mod figures;
 pub mod operator;
 pub mod proxy;

@@ -14,6 +14,7 @@ use super::{
     lifetime::{later, length},
 };
 use crate::{
+    answer::{Answer, Wanted},
     desired::digest,
     facts::{Facts, Probe, Probed, Silence},
     stack::{Check, HttpCheck},
@@ -48,7 +49,9 @@ pub(super) fn route(
     (since, stands): (Timestamp, &str),
     asks: &mut Vec<Ask>,
 ) -> Result<(), Stop> {
-    let Some(probe) = probe(facts, template, stands, ("/", None)) else { return Ok(()) };
+    let Some(probe) = probe(facts, template, stands, ("/", Wanted::default())) else {
+        return Ok(());
+    };
     let probed = facts.probes.get(&probe);
     // Answers are not kept for ever, nor over a restart: that nobody asked yet says nothing about the route.
     let Some(Probed { answer, .. }) = probed else {
@@ -56,8 +59,8 @@ pub(super) fn route(
         return Err(Stop { next: Some(next), ..Stop::quiet("waiting for the first answer") });
     };
     let why = match answer {
-        Ok((status, _)) if *status < 500 => return Ok(()),
-        Ok((status, _)) => format!("HTTP {status}"),
+        Ok(Answer { status, .. }) if *status < 500 => return Ok(()),
+        Ok(Answer { status, .. }) => format!("HTTP {status}"),
         Err(Silence::Preview(why)) => why.clone(),
         Err(Silence::Way(why)) => {
             let next = ask(facts, probe, probed, (since, asks));
@@ -87,7 +90,7 @@ pub(super) fn check(
     checked: &mut Checked,
 ) {
     let commit = &facts.preview.spec.commit;
-    let judged = digest(&json!([http.path, http.status, http.contains, stands]));
+    let judged = digest(&json!([http.path, http.status, format!("{:?}", http.wanted), stands]));
     let noted = facts.preview.status.checks.iter().find(|one| {
         one.name == check.name
             && one.commit == *commit
@@ -110,14 +113,13 @@ fn look(
     (asks, next): (&mut Vec<Ask>, &mut Option<Timestamp>),
 ) -> CheckResult {
     let commit = &facts.preview.spec.commit;
-    let contains = http.contains.clone();
-    let Some(probe) = probe(facts, template, stands, (&http.path, contains)) else {
+    let Some(probe) = probe(facts, template, stands, (&http.path, http.wanted.clone())) else {
         return result(check, commit, Verdict::NotProven, None, "nothing is exposed");
     };
     let probed = facts.probes.get(&probe).filter(|probed| probed.at >= since);
     let seconds = |at: Timestamp| Some(rounded(since.duration_until(at)));
     if let Some(probed) = probed {
-        let met = matches!(&probed.answer, Ok((status, true)) if *status == http.status);
+        let met = probed.answer == Ok(Answer::plain(http.status));
         if met {
             let message = format!("{} answered {}", http.path, http.status);
             return result(check, commit, Verdict::Passed, seconds(probed.answered), &message);
@@ -145,14 +147,12 @@ fn unmet(check: &HttpCheck, probed: &Probed) -> String {
         Err(Silence::Preview(why) | Silence::Way(why)) => {
             format!("{path} did not answer: {why}")
         }
-        Ok((status, _)) if *status != check.status => {
+        Ok(Answer { status, .. }) if *status != check.status => {
             format!("{path} answered {status} instead of {}", check.status)
         }
-        Ok(_) => format!(
-            "{path} answered {}, without `{}` in it",
-            check.status,
-            check.contains.as_deref().unwrap_or_default()
-        ),
+        Ok(Answer { status, unmet }) => {
+            format!("{path} answered {status}, {}", unmet.as_deref().unwrap_or_default())
+        }
     }
 }
 
@@ -188,7 +188,7 @@ fn probe(
     facts: &Facts,
     template: &PreviewTemplateSpec,
     stands: &str,
-    (path, contains): (&str, Option<String>),
+    (path, wanted): (&str, Wanted),
 ) -> Option<Probe> {
     let first = template.expose.first()?;
     Some(Probe {
@@ -199,7 +199,7 @@ fn probe(
         service: first.service.to_string(),
         port: first.port,
         path: path.to_owned(),
-        contains,
+        wanted,
     })
 }
 

@@ -28,8 +28,7 @@ pub(super) enum Preparation<'desired> {
     Failed(Trouble),
 }
 
-/// Looks at the Jobs in their order. Their names say of which commit and data they are: one that is there is never
-/// begun again.
+/// Looks at the Jobs in their order. Their names say of which commit they are: one that is there is never begun again.
 pub(super) fn preparation<'desired>(
     jobs: &'desired [Desired],
     facts: &Facts,

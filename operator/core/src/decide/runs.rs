@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use understudy_crds::{
     label,
     status::{CheckResult, EvidenceLink, FirstResult, TestCounts, Verdict},
@@ -12,6 +12,7 @@ use understudy_crds::{
 use super::{
     Act, Write,
     checks::rounded,
+    lifetime::later,
     preparation::condition,
     stages::Way,
     trouble::of_pod,
@@ -25,6 +26,9 @@ use crate::{
     run::{Begun, Judged, Run, Runs},
     stack::{Check, JobCheck},
 };
+
+/// How soon to look again at a store that does not answer.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What a check by a Job came to in one look.
 pub(super) struct Looked {
@@ -55,7 +59,8 @@ pub(super) fn look(
         Runs::Known(known) => known,
         Runs::Unknown(why) => {
             let message = format!("the evidence store does not answer: {why}");
-            return Looked { result: running(facts, check, 1, &message), next: None };
+            let next = Some(later(facts.now, LOOK_AGAIN));
+            return Looked { result: running(facts, check, 1, &message), next };
         }
     };
     let case = Case { facts, check, job, known, judged };
@@ -94,8 +99,17 @@ impl<'look> Case<'look> {
         self.all().filter(move |run| run.begun.judged == self.judged)
     }
 
+    /// The last attempt at this commit: also one that the store no longer knows, whose Job still stands.
     fn attempts(self) -> u32 {
-        self.all().map(|run| run.begun.attempt).max().unwrap_or(0)
+        let commit = self.facts.preview.spec.commit.as_str();
+        let is = |child: &Child, name: &str, value: &str| {
+            child.labels.get(name).is_some_and(|one| one == value)
+        };
+        let jobs = self.facts.children.values().filter(|child| {
+            is(child, label::CHECK, &self.check.name) && is(child, label::COMMIT, commit)
+        });
+        let stood = jobs.filter_map(|child| child.labels.get(label::ATTEMPT)?.parse().ok());
+        self.all().map(|run| run.begun.attempt).chain(stood).max().unwrap_or(0)
     }
 
     fn begin(
@@ -105,8 +119,7 @@ impl<'look> Case<'look> {
         attempt: u32,
     ) -> Looked {
         let Some(job) = make(&self.check.name, attempt) else {
-            let why =
-                "this operator was not told with which image results are collected (`--image`)";
+            let why = "this operator was not told how results are collected (`--image` and `--evidence-url`)";
             let result = result(self.facts, self.check, attempt, Verdict::NotProven, why);
             return Looked { result, next: None };
         };
@@ -160,16 +173,14 @@ impl<'look> Case<'look> {
         let judged = judged(facts, run, &found);
         way.acts.push(Act::Judge {
             begun: Box::new(begun.clone()),
-            judged: Box::new(judged.clone()),
+            judged: Box::new(judged),
             gone,
         });
-        let tries = u32::try_from(self.mine().count()).unwrap_or(u32::MAX);
-        if judged.verdict != Verdict::Passed && tries <= self.job.retries {
-            let message =
-                format!("attempt {}: {}; it is run again", begun.attempt, judged.sentence);
-            return Looked { result: self.kept(result(&message)), next: Some(facts.now) };
-        }
-        Looked { result: self.done(run, &judged), next: None }
+        // It is said when it is kept, and without the secrets that its words may hold.
+        let said = facts.preview.status.checks.iter().find(|one| one.name == self.check.name);
+        let said = said.filter(|said| said.attempt == begun.attempt);
+        let message = said.and_then(|said| said.message.clone()).unwrap_or_default();
+        Looked { result: self.kept(result(&message)), next: Some(facts.now) }
     }
 
     /// What the run proves, if it came to its end.

@@ -143,7 +143,7 @@ impl Way<'_> {
         let objects = desired::objects(owner, &stack, &hosts, &pins);
         let stands = stands(facts, template, &objects);
         desired.extend(objects);
-        let jobs = desired::preparations(owner, &stack, &hosts, (&pins, ""));
+        let jobs = desired::preparations(owner, &stack, &hosts, &pins);
         let deployed = self.deploy(&fences, (&desired, &jobs), template);
         if asleep {
             // Whatever is still on its way out: nobody is to be let in any more.

@@ -1,6 +1,7 @@
 //! Facts as a cluster makes them of our own acts, changed by hand, and what is decided by them.
 
 mod rest;
+mod runs;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use understudy_crds::{PreviewStatus, PreviewTemplateSpec, condition::Reason, sta
 
 use super::{AWAKE_AT_LEAST, Act, Ask, Decision, Write, decide};
 use crate::{
+    answer::Answer,
     child::{Child, ObjectId},
     facts::{Facts, ImageFound, Looked, Named, NamespaceSight, Preview, Probed, Sealed, Source},
     ownership,
@@ -152,7 +154,9 @@ fn standing() -> Facts {
     let asked = settle(&mut facts);
     let [Ask::Probe(probe)] = asked.asks.as_slice() else { return facts };
     let now = facts.now;
-    facts.probes.insert(probe.clone(), Probed { at: now, answered: now, answer: Ok((200, true)) });
+    facts
+        .probes
+        .insert(probe.clone(), Probed { at: now, answered: now, answer: Ok(Answer::plain(200)) });
     facts.preview.status = decide(&facts).status.unwrap_or_default();
     facts
 }
@@ -320,7 +324,9 @@ fn pin_is_for_one_commit() {
         let asked = settle(facts).asks;
         let Some(Ask::Probe(probe)) = asked.first().cloned() else { return };
         let now = facts.now;
-        facts.probes.insert(probe, Probed { at: now, answered: now, answer: Ok((200, true)) });
+        facts
+            .probes
+            .insert(probe, Probed { at: now, answered: now, answer: Ok(Answer::plain(200)) });
         facts.preview.status = decide(facts).status.unwrap_or_default();
     };
     probed(&mut facts);

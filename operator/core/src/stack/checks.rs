@@ -4,7 +4,7 @@ use serde_json::Value;
 use understudy_crds::{PreviewTemplateSpec, template};
 
 use super::{Check, CheckKind, Faults, HttpCheck, JobCheck};
-use crate::{object::text, parameters::Parameters, task};
+use crate::{answer::Wanted, object::text, parameters::Parameters, task};
 
 /// The Jobs that prepare, and then those that check.
 pub(super) fn jobs(
@@ -75,9 +75,16 @@ fn request(
 ) -> Option<HttpCheck> {
     let whose = format!("check {name}");
     let path = faults.keep(&whose, parameters.render_text(&http.path, "http.path"));
-    let contains = http
-        .contains
+    let mut text =
+        |text: &str, field: &str| faults.keep(&whose, parameters.render_text(text, field));
+    let contains = http.contains.as_ref().and_then(|words| text(words, "http.contains"));
+    let json = http
+        .json
         .as_ref()
-        .and_then(|text| faults.keep(&whose, parameters.render_text(text, "http.contains")));
-    Some(HttpCheck { path: path?, status: http.status, contains })
+        .and_then(|json| Some((json.pointer.clone(), text(&json.value, "http.json.value")?)));
+    let header = http.header.as_ref().and_then(|header| {
+        Some((header.name.clone(), text(&header.contains, "http.header.contains")?))
+    });
+    let wanted = Wanted { contains, json, header, within: http.within_milliseconds };
+    Some(HttpCheck { path: path?, status: http.status, wanted })
 }

@@ -77,10 +77,29 @@ fn whole_template() -> Value {
         spec["expose"] = json!([
             {"name": "web", "service": "web", "port": 80}, {"name": "api", "service": "api", "port": 8080},
         ]);
-        spec["checks"] = json!([{
-            "name": "smoke", "http": {"path": "/healthz", "status": 200, "contains": "ok"},
-            "timeout": "60s", "required": true,
+        let password = json!({"secretKeyRef": {"name": "db", "key": "password"}});
+        spec["prepare"] = json!([{
+            "name": "migrate", "image": "registry.example.com/shop/api:{{ commit.sha }}", "command": ["./migrate"],
+            "args": ["up"], "env": [{"name": "PGPASSWORD", "valueFrom": password}], "timeout": "5m", "run": "Fresh",
+            "resources": {"limits": {"memory": "1Gi"}}, "runAsUser": 1000,
         }]);
+        spec["checks"] = json!([
+            {
+                "name": "smoke", "timeout": "60s", "required": true,
+                "http": {
+                    "path": "/healthz", "status": 200, "contains": "ok", "json": {"pointer": "/status", "value": "ok"},
+                    "header": {"name": "cache-control", "contains": "no-store"}, "withinMilliseconds": 500,
+                },
+            },
+            {
+                "name": "e2e", "timeout": "10m",
+                "job": {
+                    "image": "registry.example.com/shop/e2e", "command": ["npx", "playwright", "test"],
+                    "env": [{"name": "BASE_URL", "value": "{{ preview.url }}"}],
+                    "results": {"junit": ["*.xml"], "artifacts": ["**/*.png"]}, "retries": 1, "runAsUser": 1000,
+                },
+            },
+        ]);
         spec["isolation"] = json!({
             "podSecurity": "Baseline", "mend": false,
             "quota": {"cpu": "4", "memory": "8Gi", "pods": "30", "storage": "20Gi"},
@@ -147,9 +166,9 @@ fn templates_that_cannot_be_meant_are_rejected_with_a_sentence() -> Outcome {
         (set("source", json!({})), "`source` needs `inline`: a list of manifests"),
         (set("source", json!({"inline": []})), "should have at least 1 items"),
         (set("source", json!({"helm": {"path": "chart"}})), "unknown field \"spec.source.helm\""),
-        (set("prepare", json!([])), "unknown field \"spec.prepare\""),
+        (set("data", json!({})), "unknown field \"spec.data\""),
         (set("checks", json!([{"name": "smoke", "http": {}}])), "list a Service under `expose`"),
-        (exposed(json!([{"name": "e2e"}])), "a check needs `http`"),
+        (exposed(json!([{"name": "e2e"}])), "a check is exactly one of `http` and `job`"),
         (exposed(json!([{"name": "a", "http": {}}, {"name": "a", "http": {}}])), "Duplicate value"),
         (smoke(json!({"timeout": "2h"})), "`timeout` is from 1s to 1h"),
         (smoke(json!({"timeout": "soon"})), "should match '^([0-9]{1,6}h)?"),

@@ -47,7 +47,7 @@ fn sources() -> Vec<Case> {
         template("manifest-that-is-text", |spec| {
             spec["source"] = json!({"inline": ["kind: Deployment"]});
         }),
-        template("unknown-field", |spec| spec["prepare"] = json!([])),
+        template("unknown-field", |spec| spec["data"] = json!({})),
         template("object-of-three-megabytes", |spec| {
             spec["source"]["inline"][0]["data"] = json!({"dump": "x".repeat(3_400_000)});
         }),

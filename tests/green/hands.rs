@@ -55,6 +55,19 @@ impl<'judges> Running<'judges> {
         )
     }
 
+    async fn delete_pod(&self, name: &str) -> Result<()> {
+        let path = format!("/api/v1/namespaces/{}/pods/{name}", self.home);
+        self.judges.stage.cluster.delete(&path).await
+    }
+
+    /// The pod of the stack: its name and UID.
+    async fn web(&self) -> Result<(String, String)> {
+        let path = format!("/api/v1/namespaces/{}/pods?labelSelector=app=web", self.home);
+        let web = self.judges.stage.cluster.find(&path).await?.unwrap_or_default();
+        let word = |place: &str| text(&web, place).to_owned();
+        Ok((word("/items/0/metadata/name"), word("/items/0/metadata/uid")))
+    }
+
     /// Waits for the verdict, which is as it should be, and removes the preview.
     async fn is(self, what: &str, wanted: &str, says: &str) -> Result<()> {
         let settled = |preview: &Value| {
@@ -70,40 +83,43 @@ impl<'judges> Running<'judges> {
     }
 }
 
-/// All of them, one after the other.
-pub(crate) async fn hands() -> Result<()> {
+/// A few of them.
+pub(crate) async fn few() -> Result<()> {
     let judges = Judges::new().await?;
-    let cluster = &judges.stage.cluster;
-    Running::open(&judges, "honest", SLOW)
-        .await?
-        .is("nobody's hand", "Passed", "1 test passed")
-        .await?;
+    gone(&judges).await?;
+    edited(&judges).await?;
+    strangers(&judges).await?;
+    judges.scene.clear().await
+}
 
-    let one = Running::open(&judges, "gone", SLOW).await?;
-    cluster.delete(&one.job_path()).await?;
-    one.is("its Job is deleted", "NotProven", "deleted").await?;
-
+/// All of them, one after the other.
+pub(crate) async fn all() -> Result<()> {
+    let judges = Judges::new().await?;
+    let honest = Running::open(&judges, "honest", SLOW).await?;
+    honest.is("nobody's hand", "Passed", "1 test passed").await?;
+    gone(&judges).await?;
     let one = Running::open(&judges, "remade", SLOW).await?;
     remade(&one).await?;
     one.is("its Job is made again by hand", "NotProven", "deleted").await?;
-
     let one = Running::open(&judges, "podless", SLOW).await?;
-    let pod = format!("/api/v1/namespaces/{}/pods/{}", one.home, text(&one.pod, "/metadata/name"));
-    cluster.delete(&pod).await?;
-    one.is("its pod is deleted", "NotProven", "").await?;
-
+    one.delete_pod(text(&one.pod, "/metadata/name")).await?;
+    one.is("its pod is deleted", "NotProven", "its pod").await?;
     let one = Running::open(&judges, "shaken", SLOW).await?;
-    let web = format!("/api/v1/namespaces/{}/pods?labelSelector=app=web", one.home);
-    let web = cluster.find(&web).await?.unwrap_or_default();
-    let web = text(&web, "/items/0/metadata/name").to_owned();
-    cluster.delete(&format!("/api/v1/namespaces/{}/pods/{web}", one.home)).await?;
+    let (web, _) = one.web().await?;
+    one.delete_pod(&web).await?;
     one.is("a pod of the stack is replaced", "NotProven", "pods of the stack were replaced")
         .await?;
-
     edited(&judges).await?;
     pushed(&judges).await?;
     strangers(&judges).await?;
     judges.scene.clear().await
+}
+
+/// Its Job is deleted while it runs.
+async fn gone(judges: &Judges) -> Result<()> {
+    let one = Running::open(judges, "gone", SLOW).await?;
+    judges.stage.cluster.delete(&one.job_path()).await?;
+    one.is("its Job is deleted", "NotProven", "deleted").await
 }
 
 /// A copy of its Job that surely passes, made by hand under its name.
@@ -178,9 +194,8 @@ async fn pushed(judges: &Judges) -> Result<()> {
 /// Whoever asks at the evidence port without being the collector of an open run.
 async fn strangers(judges: &Judges) -> Result<()> {
     let one = Running::open(judges, "strangers", SLOW).await?;
-    let web = format!("/api/v1/namespaces/{}/pods?labelSelector=app=web", one.home);
-    let web = judges.stage.cluster.find(&web).await?.unwrap_or_default();
-    let (pod, uid) = (text(&web, "/items/0/metadata/name"), text(&web, "/items/0/metadata/uid"));
+    let (pod, uid) = one.web().await?;
+    let (pod, uid) = (pod.as_str(), uid.as_str());
     let (mine, my_uid) = (text(&one.pod, "/metadata/name"), text(&one.pod, "/metadata/uid"));
     let open = token(judges, &one.home, (mine, my_uid), "understudy-evidence").await?;
     for (what, token, wanted) in [

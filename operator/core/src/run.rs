@@ -105,6 +105,14 @@ pub struct Judged {
     pub at: Timestamp,
 }
 
+impl Judged {
+    /// Nothing is known by it, for that reason.
+    pub fn unproven(sentence: impl Into<String>, at: Timestamp) -> Self {
+        let (verdict, sentence) = (Verdict::NotProven, sentence.into());
+        Self { verdict, sentence, counts: None, manifest: None, seconds: 0.0, at }
+    }
+}
+
 /// A run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {

@@ -219,8 +219,12 @@ async fn begin(world: &World, facts: &Facts, begun: &Begun, job: &Desired) -> Re
     {
         // Ours from before, or somebody's: only what we applied ourselves carries what we made of it.
         Err(error) if error.is_taken() => {
-            let found = world.api.get(&path(&job.id, &namespace)).await?;
-            found.filter(|found| is_ours(found, job)).ok_or(error)?
+            let found = world.api.get(&path(&job.id, &namespace)).await?.ok_or(error)?;
+            if !is_ours(&found, job) {
+                let judged = Judged::unproven("a Job of its name was there already", facts.now);
+                return world.keeper.judge(uid, begun, &judged).await.map_err(kept);
+            }
+            found
         }
         answer => answer?,
     };

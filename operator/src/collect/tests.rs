@@ -75,6 +75,15 @@ impl Pod {
         std::fs::write(path, bytes).unwrap();
     }
 
+    /// Writes over the end of a file, in one piece.
+    fn amend(&self, path: &str, bytes: &[u8]) {
+        use std::io::{Seek, SeekFrom, Write};
+        let path = self.results.path().join(path);
+        let mut file = std::fs::File::options().write(true).open(path).unwrap();
+        file.seek(SeekFrom::End(-i64::try_from(bytes.len()).unwrap())).unwrap();
+        file.write_all(bytes).unwrap();
+    }
+
     /// A file without anything in it but its length, which costs nothing.
     fn hollow(&self, path: &str, size: u64) {
         std::fs::File::create(self.results.path().join(path)).unwrap().set_len(size).unwrap();

@@ -34,11 +34,14 @@ async fn operator_that_is_gone_for_eight_seconds_loses_nothing() {
 async fn file_that_changes_while_it_is_sent_is_sent_as_it_is_in_the_end() {
     let pod = Pod::begin(&[]).await;
     pod.operator.desk().slow = Duration::from_millis(20);
-    pod.write("log.bin", vec![1; 4 << 20]);
+    // Longer than what kernel and pieces under way hold, so that its end is read after it changed.
+    let mut last = vec![1; 32 << 20];
+    pod.write("log.bin", &last);
     let words = pod.run().stop();
     pod.until(|desk| desk.asked.len() == 1).await;
-    let last = vec![2; 4 << 20];
-    pod.write("log.bin", &last);
+    let from = last.len() - 64;
+    last.splice(from.., [2; 64]);
+    pod.amend("log.bin", &[2; 64]);
     pod.operator.desk().slow = Duration::ZERO;
     stored(words.await.unwrap());
     let known = understudy_core::evidence::Digest::of(&last);

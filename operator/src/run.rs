@@ -105,10 +105,8 @@ async fn connect(
 }
 
 fn settings(options: &Options, operator: Identity) -> Settings {
-    let edge = options.edge_namespace.clone().map(|namespace| EdgePods {
-        namespace,
-        label: ("app.kubernetes.io/component".to_owned(), "edge".to_owned()),
-    });
+    let edge = options.edge_namespace.clone();
+    let edge = edge.map(|namespace| EdgePods::component(namespace, "edge"));
     Settings {
         base_domain: options.base_domain.clone(),
         url_scheme: options.url_scheme.clone(),

@@ -41,6 +41,14 @@ pub struct EdgePods {
     pub label: (String, String),
 }
 
+impl EdgePods {
+    /// Those of ours that do this in that namespace.
+    pub fn component(namespace: String, component: &str) -> Self {
+        let label = ("app.kubernetes.io/component".to_owned(), component.to_owned());
+        Self { namespace, label }
+    }
+}
+
 fn object(version: &str, kind: &str, body: &Value) -> Value {
     let mut object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": NAME}});
     for (name, value) in body.as_object().into_iter().flatten() {

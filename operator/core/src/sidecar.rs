@@ -11,7 +11,7 @@ use crate::{
     fence::{EdgePods, peer},
     hosts::Hosts,
     object::text,
-    task::{GRACE, MAIN},
+    task::MAIN,
 };
 
 /// Whom the collector's token is for.
@@ -92,17 +92,21 @@ pub fn beside(job: &mut Value, collecting: &Collecting, hosts: &Hosts, results: 
         if text(container, "/name") == MAIN
             && let Some(fields) = container.as_object_mut()
         {
-            list(fields, "volumeMounts").push(shared.clone());
+            add(fields, "volumeMounts", [shared.clone()]);
         }
     }
     let ways = ways(collecting, hosts);
-    list(pod, "initContainers").push(collector(collecting, &ways, results));
-    list(pod, "volumes").extend([
-        json!({"name": "results", "emptyDir": {"sizeLimit": ROOM}}),
-        json!({"name": "token", "projected": {"sources": [{"serviceAccountToken": {
-            "audience": AUDIENCE, "expirationSeconds": 3600, "path": "token",
-        }}]}}),
-    ]);
+    add(pod, "initContainers", [collector(collecting, &ways, results)]);
+    add(
+        pod,
+        "volumes",
+        [
+            json!({"name": "results", "emptyDir": {"sizeLimit": ROOM}}),
+            json!({"name": "token", "projected": {"sources": [{"serviceAccountToken": {
+                "audience": AUDIENCE, "expirationSeconds": 3600, "path": "token",
+            }}]}}),
+        ],
+    );
     if ways.is_empty() {
         return;
     }
@@ -153,18 +157,9 @@ fn collector(collecting: &Collecting, ways: &[String], results: &Results) -> Val
     })
 }
 
-fn list<'fields>(fields: &'fields mut Map<String, Value>, name: &str) -> &'fields mut Vec<Value> {
+fn add(fields: &mut Map<String, Value>, name: &str, more: impl IntoIterator<Item = Value>) {
     let list = fields.entry(name).or_insert_with(|| json!([]));
-    if !list.is_array() {
-        *list = json!([]);
+    if let Some(list) = list.as_array_mut() {
+        list.extend(more);
     }
-    match list {
-        Value::Array(list) => list,
-        _ => unreachable!("it was made a list above"),
-    }
-}
-
-/// How long the collector may take at the end, in seconds; the pod gives it [`GRACE`].
-pub const fn patience() -> u64 {
-    GRACE - 10
 }

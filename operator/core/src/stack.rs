@@ -104,8 +104,6 @@ pub struct JobCheck {
     pub results: Results,
     /// How often it is run again.
     pub retries: u32,
-    /// The user it runs as.
-    pub user: i64,
 }
 
 /// Why nothing can stand up: the user must change something.

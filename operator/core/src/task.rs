@@ -16,7 +16,7 @@ pub const MAIN: &str = "main";
 const BACKSTOP: u64 = 120;
 
 /// How long the containers of a pod have to end, in seconds: the last part of it brings the results out.
-pub const GRACE: u64 = 60;
+const GRACE: u64 = 60;
 
 /// What both kinds of Job say.
 struct Container<'words> {

@@ -19,7 +19,7 @@ use understudy_core::{
 use super::{
     error::StoreError,
     keys::Keys,
-    layout::{Digest, Document, Place, PreviewKey, Uid},
+    layout::{Document, Place, PreviewKey, Uid},
     store::{Created, Evidence},
 };
 
@@ -169,6 +169,7 @@ impl Keeper {
     /// Forgets what is known of a preview that went; the store keeps it.
     pub(crate) fn forget(&self, preview: &str) {
         self.known().remove(preview);
+        self.links.lock().unwrap_or_else(PoisonError::into_inner).remove(preview);
     }
 
     async fn load(&self, preview: &str) -> Result<BTreeMap<String, Run>, KeepError> {
@@ -253,7 +254,7 @@ impl Keeper {
         let of = uid(preview)?;
         let mut missing = Vec::new();
         for file in manifest.files() {
-            if self.evidence.blob_size(&of, stored(&file.digest)?).await?.is_none() {
+            if self.evidence.blob_size(&of, file.digest.into()).await?.is_none() {
                 missing.push(file.digest);
             }
         }
@@ -319,7 +320,7 @@ impl Keeper {
             return Ok(Err(format!("it is larger than {} MiB", limits.bytes >> 20)));
         }
         let _turn = self.readers.acquire().await;
-        let blob = self.evidence.blob(preview, stored(&report.file.digest)?, None).await?;
+        let blob = self.evidence.blob(preview, report.file.digest.into(), None).await?;
         if blob.size != report.file.size {
             return Ok(Err(format!(
                 "{} bytes of it were stored, not {}",
@@ -336,13 +337,6 @@ impl Keeper {
             Err(_) => Err("it could not be read".to_owned()),
         })
     }
-}
-
-/// The store's own form of a digest.
-pub(super) fn stored(digest: &understudy_core::evidence::Digest) -> Result<Digest, KeepError> {
-    let hex = digest.to_string();
-    let hex = hex.strip_prefix("sha256:").unwrap_or(&hex);
-    hex.parse().map_err(|_| KeepError::Name(hex.to_owned()))
 }
 
 fn counted(report: junit::Report) -> Counted {

@@ -4,7 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use object_store::path::Path;
-use sha2::Digest as _;
+use understudy_core::evidence;
 
 /// How many characters a UID may have; those of Kubernetes have 36.
 const LONGEST_UID: usize = 63;
@@ -60,19 +60,26 @@ impl fmt::Display for Uid {
     }
 }
 
-/// The SHA-256 of some bytes. Printed as 64 characters, read with and without `sha256:` before them.
+/// The SHA-256 of some bytes, as the store writes it: printed as 64 characters, read with and without `sha256:` before
+/// them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Digest([u8; 32]);
+pub(crate) struct Digest(evidence::Digest);
 
 impl Digest {
     /// Of these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self(sha2::Sha256::digest(bytes).into())
+        Self(evidence::Digest::of(bytes))
     }
 
     /// Of what went into the hasher.
     pub(crate) fn finished(hasher: sha2::Sha256) -> Self {
-        Self(hasher.finalize().into())
+        Self(hasher.into())
+    }
+}
+
+impl From<evidence::Digest> for Digest {
+    fn from(digest: evidence::Digest) -> Self {
+        Self(digest)
     }
 }
 
@@ -80,27 +87,14 @@ impl FromStr for Digest {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let hex = text.strip_prefix("sha256:").unwrap_or(text).as_bytes();
-        let value = |byte: u8| match byte {
-            b'0'..=b'9' => Ok(byte - b'0'),
-            b'a'..=b'f' => Ok(byte - b'a' + 10),
-            _ => Err(NameError::ReadDigest),
-        };
-        let (pairs, rest) = hex.as_chunks::<2>();
-        if pairs.len() != 32 || !rest.is_empty() {
-            return Err(NameError::ReadDigest);
-        }
-        let mut bytes = [0; 32];
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = value(*high)? << 4 | value(*low)?;
-        }
-        Ok(Self(bytes))
+        let hex = text.strip_prefix("sha256:").unwrap_or(text);
+        evidence::Digest::from_hex(hex).map(Self).map_err(|_| NameError::ReadDigest)
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        formatter.write_str(&self.0.hex())
     }
 }
 

@@ -76,10 +76,9 @@ impl Settings {
         let host: Option<IpAddr> = url.host_str()?.trim_matches(['[', ']']).parse().ok();
         let evidence = match (host, &self.evidence_namespace) {
             (Some(ip), _) => Opening::Address(SocketAddr::new(ip, url.port_or_known_default()?)),
-            (None, Some(namespace)) => Opening::Pods(EdgePods {
-                namespace: namespace.clone(),
-                label: ("app.kubernetes.io/component".to_owned(), "operator".to_owned()),
-            }),
+            (None, Some(namespace)) => {
+                Opening::Pods(EdgePods::component(namespace.clone(), "operator"))
+            }
             (None, None) => return None,
         };
         let edge = address.and_then(|address| {

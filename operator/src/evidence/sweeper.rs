@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use understudy_core::{evidence::Manifest, run::Begun};
 
-use super::{keeper::stored, retention::Retention, sweep::Reading};
+use super::{retention::Retention, sweep::Reading};
 use crate::cluster::world::World;
 
 /// Between two sweeps.
@@ -16,7 +16,7 @@ pub(super) async fn sweep(world: Arc<World>, policy: Retention) {
     let check = |bytes: &[u8]| serde_json::from_slice::<Begun>(bytes).ok().map(|begun| begun.check);
     let digests = |bytes: &[u8]| {
         let manifest = Manifest::parse(bytes).ok()?;
-        manifest.files().map(|file| stored(&file.digest).ok()).collect()
+        Some(manifest.files().map(|file| file.digest.into()).collect())
     };
     loop {
         tokio::time::sleep(PAUSE).await;

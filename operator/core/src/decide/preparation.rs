@@ -4,7 +4,7 @@ use serde_json::Value;
 use understudy_crds::condition::Reason;
 
 use super::{
-    trouble::{Trouble, log_end, of_pod, telling_line},
+    trouble::{Trouble, exit, log_end, of_pod, telling_line},
     {Act, Write},
 };
 use crate::{
@@ -77,11 +77,10 @@ fn failure(job: &Desired, pods: &[&Pod], failed: &Value, facts: &Facts) -> Troub
     let end = container.ended.clone().unwrap_or_default();
     let log = log_end(pod, container, end.message.clone(), facts);
     let read = facts.logs.get(&log);
-    let why = match (pod.reason.as_str(), end.reason.as_str()) {
-        ("DeadlineExceeded", _) => "it took longer than its `timeout`".to_owned(),
-        ("", "" | "Error") => format!("exit code {}", end.code),
-        ("", reason) => format!("{reason}, exit code {}", end.code),
-        (reason, _) => reason.to_owned(),
+    let why = match pod.reason.as_str() {
+        "DeadlineExceeded" => "it took longer than its `timeout`".to_owned(),
+        "" => exit(&end),
+        reason => reason.to_owned(),
     };
     let mut sentence = format!("{whose} failed ({why})");
     if let Some(line) = read.and_then(|read| telling_line(read.as_deref()?)) {

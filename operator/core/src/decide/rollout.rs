@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use understudy_crds::{condition::Reason, label};
 
-use super::trouble::{Trouble, of_pod};
+use super::{
+    preparation::condition as holds,
+    trouble::{Trouble, of_pod},
+};
 use crate::{
     child::{Child, ObjectId},
     desired::Desired,
@@ -117,15 +120,10 @@ pub(super) fn replicas(object: &Value) -> i64 {
 }
 
 fn job(one: &Desired, child: &Child) -> State {
-    let holds = |kind: &str| {
-        items(&child.status, "/conditions").map(|(_, condition)| condition).find(|condition| {
-            text(condition, "/type") == kind && text(condition, "/status") == "True"
-        })
-    };
-    if holds("Complete").is_some() {
+    if holds(&child.status, "Complete").is_some() {
         return State::Done;
     }
-    holds("Failed").map_or(State::Open, |failed| {
+    holds(&child.status, "Failed").map_or(State::Open, |failed| {
         let sentence = format!("{} failed: {}", one.id.words(), text(failed, "/message"));
         State::Failed(Trouble::new(Reason::JobFailed, sentence))
     })

@@ -7,7 +7,7 @@ use super::lifetime::later;
 use crate::{
     child::ObjectId,
     facts::{Facts, LogEnd},
-    pod::{Container, Pod},
+    pod::{Container, Ended, Pod},
 };
 
 /// Something that waiting cannot mend.
@@ -117,10 +117,7 @@ fn crash(whose: &ObjectId, pod: &Pod, container: &Container, facts: &Facts) -> T
     let log = log_end(pod, container, end.message.clone(), facts);
     let read = facts.logs.get(&log);
     let line = read.and_then(|read| telling_line(read.as_deref()?)).map(str::to_owned);
-    let why = match end.reason.as_str() {
-        "" | "Error" => format!("exit code {}", end.code),
-        reason => format!("{reason}, exit code {}", end.code),
-    };
+    let why = exit(&end);
     let mut sentence =
         format!("{}: container {} keeps crashing ({why})", whose.words(), container.name);
     if let Some(line) = line {
@@ -129,6 +126,14 @@ fn crash(whose: &ObjectId, pod: &Pod, container: &Container, facts: &Facts) -> T
     }
     let unread = read.is_none().then_some(log);
     Trouble { unread, ..Trouble::new(Reason::CrashLooping, sentence) }
+}
+
+/// How a container ended, in a few words.
+pub(super) fn exit(end: &Ended) -> String {
+    match end.reason.as_str() {
+        "" | "Error" => format!("exit code {}", end.code),
+        reason => format!("{reason}, exit code {}", end.code),
+    }
 }
 
 /// The line of a log's end that says most: the last that speaks of an error, else the last that says

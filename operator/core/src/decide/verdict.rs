@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use understudy_crds::status::Verdict;
 
+use super::trouble::exit;
 use crate::{
     evidence::{LastWords, Summary},
     junit::Counts,
@@ -82,10 +83,7 @@ fn last_words(collector: &Container) -> Result<Summary, String> {
         return Err("the collector did not come to its end".to_owned());
     };
     if end.code != 0 || end.message.is_empty() {
-        let why = match end.reason.as_str() {
-            "" | "Error" | "Completed" => format!("exit code {}", end.code),
-            reason => format!("{reason}, exit code {}", end.code),
-        };
+        let why = exit_of(end);
         return match LastWords::parse(&end.message) {
             Ok(LastWords::Failed { error }) => Err(format!("nothing was collected: {error}")),
             _ => Err(format!("the collector was ended before it had collected ({why})")),
@@ -204,11 +202,15 @@ fn by_exit_code(pod: &Pod, end: &Ended) -> Found {
 }
 
 fn ending(pod: &Pod, end: &Ended) -> String {
-    match (pod.reason.as_str(), end.reason.as_str()) {
-        ("DeadlineExceeded", _) => "it took longer than its `timeout`".to_owned(),
-        (_, "" | "Error" | "Completed") => format!("exit code {}", end.code),
-        (_, reason) => format!("{reason}, exit code {}", end.code),
+    match pod.reason.as_str() {
+        "DeadlineExceeded" => "it took longer than its `timeout`".to_owned(),
+        _ => exit_of(end),
     }
+}
+
+/// That a container came to its own end needs no word beside its code.
+fn exit_of(end: &Ended) -> String {
+    if end.reason == "Completed" { format!("exit code {}", end.code) } else { exit(end) }
 }
 
 /// Times that cannot be those of this run.

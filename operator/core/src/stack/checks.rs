@@ -52,7 +52,6 @@ pub(super) fn checks(
                 job: Value::Null,
                 results: job.results.clone(),
                 retries: job.retries,
-                user: job.run_as_user,
             })),
             // The schema allows no other.
             (None, None) => return None,
